@@ -1,0 +1,97 @@
+//! The settings of each command, resolved and checked: what the rest of the daemon reads.
+//!
+//! Where they come from (file, environment, flags) is in the modules beside this one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One line of text for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `proxy` and `agent` share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommonConfig {
+    /// ZooKeeper's connect string: `host:port[,host:port...][/chroot]`. None only with a fixed primary.
+    pub zookeeper: Option<String>,
+    /// The session timeout asked of ZooKeeper; the server answers with one between 2 and 20 ticks.
+    pub zookeeper_session_timeout: Duration,
+    /// The znode whose children are the candidates, for example `/mariadb/primary`.
+    pub election_path: String,
+    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    pub admin_listen: SocketAddr,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// A `tracing` filter directive, for example `info` or `capitana=debug`.
+    pub log_level: String,
+}
+
+/// Settings of `capitana proxy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// What is shared with the agent.
+    pub common: CommonConfig,
+    /// The addresses on which clients are accepted.
+    pub listen: Vec<SocketAddr>,
+    /// A fixed primary `host:port` that stands in for the election.
+    pub primary: Option<capitana_core::HostPort>,
+    /// Which upstreams the election may name. Empty: any.
+    pub allow_upstreams: capitana_core::AllowList,
+    /// How long a new client is kept waiting while there is no primary.
+    pub hold_timeout: Duration,
+    /// How many clients may wait at once.
+    pub max_held: usize,
+    /// How many clients may be connected at once on each listener. None: as many as descriptors allow.
+    pub max_connections: Option<usize>,
+    /// How long one attempt to connect to the primary may take.
+    pub dial_timeout: Duration,
+    /// How long the MySQL handshake may take, from the first byte of the server's greeting.
+    pub handshake_timeout: Duration,
+    /// How long open sessions may go on after SIGTERM.
+    pub shutdown_timeout: Duration,
+    /// Relay threads. None: one a core.
+    pub threads: Option<usize>,
+}
+
+/// Settings of `capitana agent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// What is shared with the proxy.
+    pub common: CommonConfig,
+    /// The local MariaDB.
+    pub server: ServerAddress,
+    /// The monitoring account.
+    pub user: String,
+    /// The file that holds the monitoring account's password. None: no password.
+    pub password_file: Option<PathBuf>,
+    /// What is written into the znode for proxies to connect to.
+    pub advertise: capitana_core::HostPort,
+    /// The name of this node for people; by default the host's name.
+    pub node_name: String,
+    /// Time between two checks.
+    pub poll_interval: Duration,
+    /// How long one check may take before it counts as failed.
+    pub check_timeout: Duration,
+    /// Failed checks in a row that make a fit server unfit.
+    pub fall: u32,
+    /// Passed checks in a row that make an unfit server fit.
+    pub rise: u32,
+    /// Whether a donor (`wsrep_local_state` 2) may lead.
+    pub available_when_donor: bool,
+}
+
+/// How the agent reaches its MariaDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAddress {
+    /// Over TCP.
+    Tcp(capitana_core::HostPort),
+    /// Over a unix socket.
+    Unix(PathBuf),
+}

@@ -1,0 +1,5 @@
+//! capitana leads MySQL clients to the elected primary of a MariaDB Galera cluster.
+//!
+//! This library is the daemon: the tasks that do the IO. What they decide is in `capitana_core`.
+
+pub mod config;
