@@ -1,0 +1,39 @@
+# The commands of the project. `make help` lists them. All run without a terminal and ask no question.
+
+CARGO ?= cargo
+# Where rustup puts Cargo, for shells that did not read its env file yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-check test check install-demo install-test build-release clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install-demo build-release ## a cluster, its agents and two proxies on this machine, until Ctrl-C
+	$(TARGET)/release/lab up
+
+demo-check: install-demo build-release ## the demo without a person: a failover, watched; exit status 0 or 1
+	$(TARGET)/release/lab demo-check
+
+# The binaries first: the tests of the lab start `capitana` from where they were built.
+test: install-test ## every test (installs the packages that are missing)
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+
+check: ## formatting, and clippy with warnings as errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+install-demo:
+	@scripts/install demo
+
+install-test:
+	@scripts/install test
+
+build-release:
+	$(CARGO) build --release --workspace --bins
+
+clean: ## what was built
+	$(CARGO) clean
