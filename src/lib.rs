@@ -3,3 +3,4 @@
 //! This library is the daemon: the tasks that do the IO. What they decide is in `capitana_core`.
 
 pub mod config;
+pub mod control;

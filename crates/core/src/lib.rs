@@ -2,5 +2,11 @@
 //! are passed in, decisions are returned.
 
 mod address;
+pub mod election;
+mod member;
+mod view;
 
-pub use address::{AllowList, AllowRule, HostPort, HostPortError};
+pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
+pub use election::{Election, Link, Route};
+pub use member::{Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped};
+pub use view::{RawView, View};

@@ -1,0 +1,132 @@
+//! What the daemon asks of a coordination service, small enough to be faked in a test. Owns no connection and
+//! decides nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use capitana_core::{RawMember, RawView};
+
+/// Whether a failed request may have been carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service refused it: nothing was changed.
+    Refused,
+    /// The reply was lost: it may have been carried out, also later.
+    Unknown,
+    /// The session is over and cannot be used again: make a new one. Its ephemeral znodes are gone or will be.
+    SessionOver,
+}
+
+/// A request that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("ZooKeeper: {what}: {cause}")]
+pub struct CoordinatorError {
+    /// What was asked, for people: `create /mariadb/primary/node-`.
+    pub what: String,
+    /// Why it failed, for people.
+    pub cause: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The znode in question does not exist.
+    pub no_node: bool,
+}
+
+/// The state of a session's link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// Requests are answered.
+    Connected,
+    /// Cut off; the session may still be resumed by the client library.
+    Disconnected,
+    /// The session is over: expired, closed or not authenticated.
+    Over,
+}
+
+/// What is known of a znode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// The zxid of its creation.
+    pub czxid: i64,
+    /// The session that owns it; 0 for a persistent one.
+    pub ephemeral_owner: i64,
+}
+
+/// Completes when something about the watched znode may have changed. It says nothing more: read again.
+pub type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A list of children with its state and a one-shot watch.
+pub struct Children {
+    /// Names, without the parent, in no order.
+    pub names: Vec<String>,
+    /// The zxid of the last change to this list.
+    pub pzxid: i64,
+    /// Whether the parent exists; where not, the watch waits for its creation.
+    pub exists: bool,
+    /// Completes at the next change of the list.
+    pub watch: Watch,
+}
+
+/// One session with a coordination service.
+pub trait Coordinator: Send + Sync + 'static {
+    /// The session's id, the `ephemeral_owner` of what it creates.
+    fn session_id(&self) -> i64;
+
+    /// Waits for the next change of the link's state.
+    fn link_changed(&mut self) -> impl Future<Output = LinkState> + Send;
+
+    /// Brings the connected server up to what the leader has seen.
+    fn sync(&self, path: &str) -> impl Future<Output = Result<(), CoordinatorError>> + Send;
+
+    /// Lists children and leaves a one-shot watch. A missing parent is an empty list.
+    fn children(&self, path: &str) -> impl Future<Output = Result<Children, CoordinatorError>> + Send;
+
+    /// Reads a znode. None if there is none.
+    fn read(
+        &self,
+        path: &str,
+    ) -> impl Future<Output = Result<Option<(Vec<u8>, Stat)>, CoordinatorError>> + Send;
+
+    /// Creates `prefix` plus a sequence number, ephemeral. Answers the whole path and its stat.
+    fn create_sequential(
+        &self,
+        prefix: &str,
+        data: &[u8],
+    ) -> impl Future<Output = Result<(String, Stat), CoordinatorError>> + Send;
+
+    /// Deletes a znode. Answers false if there was none.
+    fn delete(&self, path: &str) -> impl Future<Output = Result<bool, CoordinatorError>> + Send;
+
+    /// Creates a persistent znode and its parents where they are missing.
+    fn ensure_path(&self, path: &str) -> impl Future<Output = Result<(), CoordinatorError>> + Send;
+}
+
+/// Reads the election path whole: the children with their data, and the watch on their list. A child that goes
+/// while it is read is left out; the watch will tell.
+///
+/// # Errors
+/// The request that failed.
+pub async fn read_election<C: Coordinator>(
+    session: &C,
+    path: &str,
+) -> Result<(RawView, Watch), CoordinatorError> {
+    let children = session.children(path).await?;
+    let mut members = Vec::with_capacity(children.names.len());
+    for name in children.names {
+        if let Some((data, stat)) = session.read(&format!("{path}/{name}")).await? {
+            members.push(RawMember {
+                name,
+                czxid: stat.czxid,
+                ephemeral_owner: stat.ephemeral_owner,
+                data,
+            });
+        }
+    }
+    Ok((
+        RawView {
+            pzxid: children.pzxid,
+            exists: children.exists,
+            members,
+        },
+        children.watch,
+    ))
+}
