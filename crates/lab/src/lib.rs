@@ -1,1 +1,4 @@
 //! lab
+
+pub mod certs;
+pub mod venv;
