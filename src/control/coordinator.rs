@@ -71,8 +71,8 @@ pub trait Coordinator: Send + Sync + 'static {
     /// The session's id, the `ephemeral_owner` of what it creates.
     fn session_id(&self) -> i64;
 
-    /// Waits for the next change of the link's state.
-    fn link_changed(&mut self) -> impl Future<Output = LinkState> + Send;
+    /// Waits for the next change of the link's state. One caller at a time; dropping the future loses nothing.
+    fn link_changed(&self) -> impl Future<Output = LinkState> + Send;
 
     /// Brings the connected server up to what the leader has seen.
     fn sync(&self, path: &str) -> impl Future<Output = Result<(), CoordinatorError>> + Send;

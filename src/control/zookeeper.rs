@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use zookeeper_client::{Acls, Client, CreateMode, Error as ZkError, SessionState, StateWatcher};
 
 use super::coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
@@ -39,7 +40,7 @@ impl ZooKeeperConnector {
 /// A session with a ZooKeeper ensemble. Dropping it closes the session, which removes its ephemeral znodes.
 pub struct ZooKeeper {
     client: Client,
-    states: StateWatcher,
+    states: Mutex<StateWatcher>,
 }
 
 impl ZooKeeper {
@@ -77,8 +78,8 @@ impl Coordinator for ZooKeeper {
         self.client.session_id().0
     }
 
-    async fn link_changed(&mut self) -> LinkState {
-        match self.states.changed().await {
+    async fn link_changed(&self) -> LinkState {
+        match self.states.lock().await.changed().await {
             SessionState::SyncConnected => LinkState::Connected,
             SessionState::Disconnected | SessionState::ConnectedReadOnly => LinkState::Disconnected,
             SessionState::AuthFailed | SessionState::Expired | SessionState::Closed => LinkState::Over,

@@ -2,11 +2,17 @@
 //! are passed in, decisions are returned.
 
 mod address;
+pub mod backoff;
 pub mod election;
+mod end;
+pub mod handshake;
+pub mod limit;
 mod member;
+pub mod packet;
 mod view;
 
 pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
 pub use election::{Election, Link, Route};
+pub use end::EndReason;
 pub use member::{Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped};
 pub use view::{RawView, View};

@@ -1,0 +1,80 @@
+//! How a session ended: one enum that is the log's field, the metric's label and what tests assert.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Who ended a session, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// The client closed its connection.
+    ClientClosed,
+    /// The client's connection broke.
+    ClientError,
+    /// The client went away while it waited for a primary.
+    ClientGaveUp,
+    /// The server closed its connection.
+    UpstreamClosed,
+    /// The server's connection broke.
+    UpstreamError,
+    /// Another primary was elected.
+    EpochEnded,
+    /// There was no primary within the hold time.
+    HoldTimeout,
+    /// Too many clients were waiting already.
+    HoldFull,
+    /// The listener's limit of connections was reached.
+    TooManyConnections,
+    /// The handshake took too long.
+    HandshakeTimeout,
+    /// The proxy was stopped.
+    Shutdown,
+}
+
+impl EndReason {
+    /// Every reason, so that each metric exists from the start.
+    pub const ALL: [Self; 11] = [
+        Self::ClientClosed,
+        Self::ClientError,
+        Self::ClientGaveUp,
+        Self::UpstreamClosed,
+        Self::UpstreamError,
+        Self::EpochEnded,
+        Self::HoldTimeout,
+        Self::HoldFull,
+        Self::TooManyConnections,
+        Self::HandshakeTimeout,
+        Self::Shutdown,
+    ];
+
+    /// The reason as a metric's label and a log's field.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client-closed",
+            Self::ClientError => "client-error",
+            Self::ClientGaveUp => "client-gave-up",
+            Self::UpstreamClosed => "upstream-closed",
+            Self::UpstreamError => "upstream-error",
+            Self::EpochEnded => "epoch-ended",
+            Self::HoldTimeout => "hold-timeout",
+            Self::HoldFull => "hold-full",
+            Self::TooManyConnections => "too-many-connections",
+            Self::HandshakeTimeout => "handshake-timeout",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// The position in `ALL`, for tables of counters.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}

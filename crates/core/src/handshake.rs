@@ -1,0 +1,178 @@
+//! Reads along while client and server shake hands, without altering a byte. It owns what was learned and the stage
+//! the two are in; what it does not understand makes it blind (`Stage::Opaque`), never wrong. Bytes after the
+//! handshake are not looked at.
+
+use crate::packet::{Greeting, HEADER, Login};
+
+/// The longest handshake packet that is read along. MariaDB's are below 1 KB; a login's connection attributes may
+/// take up to 64 KB, of which only the beginning is of interest.
+const MAX_PACKET: usize = 16 * 1024;
+
+/// How far the two have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The server has not finished its greeting.
+    Greeting,
+    /// The client has not finished its login.
+    Login,
+    /// The server has not decided on the login.
+    Authentication,
+    /// The client is in.
+    Open,
+    /// The server sent an error instead.
+    Refused,
+    /// What passes cannot be read: TLS, or something unknown.
+    Opaque,
+}
+
+/// What was learned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The id of the server's thread.
+    pub thread_id: Option<u32>,
+    /// The client's capability bits.
+    pub capabilities: Option<u32>,
+    /// The account's user name; not known under TLS.
+    pub user: Option<String>,
+    /// Whether the client asked for TLS.
+    pub tls: bool,
+}
+
+/// One handshake, read along.
+#[derive(Debug)]
+pub struct Handshake {
+    stage: Stage,
+    seen: Seen,
+    server: Packets,
+    client: Packets,
+}
+
+impl Default for Handshake {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Greeting,
+            seen: Seen::default(),
+            server: Packets::default(),
+            client: Packets::default(),
+        }
+    }
+}
+
+impl Handshake {
+    /// How far the two have come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What was learned so far.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether nothing more will be learned.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Open | Stage::Refused | Stage::Opaque)
+    }
+
+    /// Takes in bytes that went from the server to the client.
+    pub fn from_server(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !self.is_over() && !rest.is_empty() {
+            match self.server.take(&mut rest) {
+                Taken::Incomplete => return,
+                Taken::TooLong => self.stage = Stage::Opaque,
+                Taken::Packet(payload) => self.stage = self.server_packet(&payload),
+            }
+        }
+    }
+
+    /// Takes in bytes that went from the client to the server.
+    pub fn from_client(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !self.is_over() && !rest.is_empty() {
+            match self.client.take(&mut rest) {
+                Taken::Incomplete => return,
+                Taken::TooLong => self.stage = Stage::Opaque,
+                Taken::Packet(payload) => self.stage = self.client_packet(&payload),
+            }
+        }
+    }
+
+    fn server_packet(&mut self, payload: &[u8]) -> Stage {
+        match (self.stage, payload.first()) {
+            (Stage::Greeting | Stage::Authentication, Some(0xff)) => Stage::Refused,
+            (Stage::Greeting, Some(10)) => match Greeting::read(payload) {
+                Some(greeting) => {
+                    self.seen.thread_id = Some(greeting.thread_id);
+                    Stage::Login
+                }
+                None => Stage::Opaque,
+            },
+            (Stage::Authentication, Some(0)) => Stage::Open,
+            // A request to switch the plugin, or more data of the plugin in use.
+            (Stage::Authentication, Some(0xfe | 1)) => Stage::Authentication,
+            _ => Stage::Opaque,
+        }
+    }
+
+    fn client_packet(&mut self, payload: &[u8]) -> Stage {
+        if self.stage == Stage::Authentication {
+            return Stage::Authentication;
+        }
+        match Login::read(payload) {
+            Some(Login::Plain { capabilities, user }) if self.stage == Stage::Login => {
+                self.seen.capabilities = Some(capabilities);
+                self.seen.user = Some(user);
+                Stage::Authentication
+            }
+            Some(Login::Tls { capabilities }) if self.stage == Stage::Login => {
+                self.seen.capabilities = Some(capabilities);
+                self.seen.tls = true;
+                Stage::Opaque
+            }
+            _ => Stage::Opaque,
+        }
+    }
+}
+
+/// Cuts one direction's bytes into packets.
+#[derive(Debug, Default)]
+struct Packets {
+    pending: Vec<u8>,
+}
+
+enum Taken {
+    Incomplete,
+    TooLong,
+    Packet(Vec<u8>),
+}
+
+impl Packets {
+    /// Takes from `bytes` what completes the packet at hand.
+    fn take(&mut self, bytes: &mut &[u8]) -> Taken {
+        self.fill(bytes, HEADER);
+        let Some(&[a, b, c, _sequence]) = self.pending.first_chunk::<HEADER>() else {
+            return Taken::Incomplete;
+        };
+        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        if length > MAX_PACKET {
+            return Taken::TooLong;
+        }
+        self.fill(bytes, HEADER + length);
+        if self.pending.len() < HEADER + length {
+            return Taken::Incomplete;
+        }
+        let payload = self.pending.split_off(HEADER);
+        self.pending.clear();
+        Taken::Packet(payload)
+    }
+
+    fn fill(&mut self, bytes: &mut &[u8], want: usize) {
+        let missing = want.saturating_sub(self.pending.len()).min(bytes.len());
+        self.pending.extend_from_slice(&bytes[..missing]);
+        *bytes = &bytes[missing..];
+    }
+}

@@ -1,0 +1,100 @@
+//! The few MySQL packets capitana builds or reads: an error packet, the server's greeting, the client's login.
+//! Layouts are those of MariaDB's "Clients & Utilities: connecting" protocol documentation. Bytes that pass between
+//! client and server are never rebuilt from what is read here.
+
+/// Bytes before each packet's payload: three of length, one of sequence.
+pub const HEADER: usize = 4;
+/// Capability bit: the client asks for TLS.
+pub const CLIENT_SSL: u32 = 1 << 11;
+/// Capability bit: the protocol of MySQL 4.1 and later.
+pub const CLIENT_PROTOCOL_41: u32 = 1 << 9;
+/// The length of a login's fixed part, which alone is the request for TLS.
+const LOGIN_FIXED: usize = 32;
+
+/// `ER_CON_COUNT_ERROR`, what MariaDB itself says when it is full.
+pub const TOO_MANY_CONNECTIONS: u16 = 1040;
+/// `CR_CONN_HOST_ERROR`: every connector and pool knows it as "cannot connect, try again".
+pub const CANNOT_CONNECT: u16 = 2003;
+
+/// An error packet for a client that has not seen a greeting yet: sequence 0 and, in that phase, no SQLSTATE marker,
+/// as the client's capabilities are not known.
+#[must_use]
+pub fn error_before_greeting(code: u16, message: &str) -> Vec<u8> {
+    let text: String = message.chars().take(400).collect();
+    let length = 3 + text.len();
+    let mut packet = Vec::with_capacity(HEADER + length);
+    packet.extend_from_slice(&(length as u32).to_le_bytes()[..3]);
+    packet.extend_from_slice(&[0, 0xff]);
+    packet.extend_from_slice(&code.to_le_bytes());
+    packet.extend_from_slice(text.as_bytes());
+    packet
+}
+
+/// What the server's greeting shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// The id of the server's thread, as in its process list.
+    pub thread_id: u32,
+    /// The server's version text.
+    pub version: String,
+    /// The lower 32 capability bits.
+    pub capabilities: u32,
+}
+
+impl Greeting {
+    /// Reads a greeting's payload. None if it is not one of protocol 10.
+    #[must_use]
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        let rest = payload.strip_prefix(&[10])?;
+        let end = rest.iter().position(|b| *b == 0)?;
+        let version = String::from_utf8_lossy(&rest[..end]).into_owned();
+        let rest = &rest[end + 1..];
+        let thread_id = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?);
+        // Eight bytes of nonce and a zero, then the capabilities in two halves around character set and status.
+        let low = rest.get(13..15)?;
+        let high = rest.get(18..20).unwrap_or(&[0, 0]);
+        let capabilities = u32::from_le_bytes([low[0], low[1], high[0], high[1]]);
+        Some(Self {
+            thread_id,
+            version,
+            capabilities,
+        })
+    }
+}
+
+/// What the client's first packet shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// It asks for TLS; what follows cannot be read.
+    Tls {
+        /// The client's capability bits.
+        capabilities: u32,
+    },
+    /// It logs in, in the clear.
+    Plain {
+        /// The client's capability bits.
+        capabilities: u32,
+        /// The account's user name.
+        user: String,
+    },
+}
+
+impl Login {
+    /// Reads a login's payload. None if it is not one of the 4.1 protocol.
+    #[must_use]
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        let capabilities = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?);
+        if capabilities & CLIENT_PROTOCOL_41 == 0 || payload.len() < LOGIN_FIXED {
+            return None;
+        }
+        if payload.len() == LOGIN_FIXED {
+            return (capabilities & CLIENT_SSL != 0).then_some(Self::Tls { capabilities });
+        }
+        let name = &payload[LOGIN_FIXED..];
+        let end = name.iter().position(|b| *b == 0)?;
+        Some(Self::Plain {
+            capabilities,
+            user: String::from_utf8_lossy(&name[..end]).into_owned(),
+        })
+    }
+}

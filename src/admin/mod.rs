@@ -1,0 +1,99 @@
+//! The admin endpoint of every daemon: `/metrics`, `/healthz`, `/readyz`, `/status` over HTTP/1.1. It owns the
+//! listener and the connections; what is said comes from an `AdminView` and a metrics registry.
+
+mod routes;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::Registry;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+
+/// Connections served at once; scrapers and people need a handful, the rest waits in the kernel's queue.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a client may take to send its request's head; a client that says nothing gives its place back.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a whole connection may last, so that a reader that stops does not keep its place.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after an accept error that is not about one connection, such as running out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a daemon tells on its admin endpoint.
+pub trait AdminView: Send + Sync + 'static {
+    /// Whether the daemon does its work; the error says why not.
+    ///
+    /// # Errors
+    /// The reason in words.
+    fn ready(&self) -> Result<(), String>;
+
+    /// The daemon's state for `/status`.
+    fn status(&self) -> serde_json::Value;
+}
+
+/// The admin endpoint's address, bound.
+pub struct AdminServer {
+    listener: TcpListener,
+    registry: Registry,
+    view: Arc<dyn AdminView>,
+}
+
+impl AdminServer {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub async fn bind(address: SocketAddr, registry: Registry, view: Arc<dyn AdminView>) -> Result<Self, Error> {
+        let listener =
+            TcpListener::bind(address).await.map_err(|e| Error::listen("admin-listen", address, e))?;
+        Ok(Self { listener, registry, view })
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let connection = connection(stream, self.registry.clone(), Arc::clone(&self.view));
+                        tokio::spawn(async move {
+                            let _place = place;
+                            // A connection that outlives its time is dropped; nobody is owed an answer.
+                            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "admin endpoint: accept failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, registry: Registry, view: Arc<dyn AdminView>) {
+    let service = service_fn(move |request| {
+        let response = routes::answer(&request, &registry, view.as_ref());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "admin endpoint: a client's connection failed");
+    }
+}

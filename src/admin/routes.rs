@@ -1,0 +1,59 @@
+//! What each path of the admin endpoint answers. No IO.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use prometheus::{Encoder, Registry, TextEncoder};
+
+use super::AdminView;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const HELP: &str = "/metrics  Prometheus text\n/healthz  200 while the process lives\n\
+                    /readyz   200 when it does its work, else 503 and why\n/status   JSON\n";
+
+pub(super) fn answer<B>(
+    request: &Request<B>,
+    registry: &Registry,
+    view: &dyn AdminView,
+) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".into());
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    match request.uri().path() {
+        "/metrics" => metrics(registry),
+        "/healthz" => text(StatusCode::OK, "ok\n".into()),
+        "/readyz" => match view.ready() {
+            Ok(()) => text(StatusCode::OK, "ready\n".into()),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        },
+        "/status" => respond(StatusCode::OK, JSON, format!("{:#}\n", view.status()).into()),
+        "/" => text(StatusCode::OK, HELP.into()),
+        _ => text(StatusCode::NOT_FOUND, format!("no such path; here are:\n{HELP}")),
+    }
+}
+
+fn metrics(registry: &Registry) -> Response<Full<Bytes>> {
+    let encoder = TextEncoder::new();
+    let mut body = Vec::new();
+    match encoder.encode(&registry.gather(), &mut body) {
+        Ok(()) => respond(StatusCode::OK, encoder.format_type(), body.into()),
+        Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be encoded: {e}\n")),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    respond(status, TEXT, body.into())
+}
+
+fn respond(status: StatusCode, kind: &str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    if let Ok(kind) = HeaderValue::from_str(kind) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+}
