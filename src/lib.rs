@@ -2,5 +2,9 @@
 //!
 //! This library is the daemon: the tasks that do the IO. What they decide is in `capitana_core`.
 
+pub mod cli;
 pub mod config;
 pub mod control;
+pub mod error;
+pub mod exit;
+pub mod logging;

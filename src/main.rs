@@ -1,1 +1,59 @@
-fn main() {}
+//! The `capitana` command: understand what was typed, load the settings, start the log, run, and say in one line
+//! why it ended. Everything else is in the library.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use capitana::cli::{self, Request};
+use capitana::config::CommonConfig;
+use capitana::config::load::load;
+use capitana::config::settings::{AgentSettings, ProxySettings};
+use capitana::error::Error;
+use capitana::{exit, logging};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match cli::parse(&arguments).and_then(run) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(exit::OK),
+        Err(error) => {
+            say(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(request: Request) -> Result<(), Error> {
+    let out = &mut io::stdout().lock();
+    match request {
+        Request::Proxy(matches) => {
+            let loaded = load::<ProxySettings>(&matches)?;
+            start_log(&loaded.config.common, &loaded.warnings)
+        }
+        Request::Agent(matches) => {
+            let loaded = load::<AgentSettings>(&matches)?;
+            start_log(&loaded.config.common, &loaded.warnings)
+        }
+        Request::CheckConfig(args) => args.run(out),
+        Request::Completions(args) => args.run(out),
+        Request::Print(text) => out.write_all(text.as_bytes()).map_err(Error::Output),
+    }
+}
+
+fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<(), Error> {
+    logging::install(common.log_format, &common.log_level)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// The last line of a command that failed. Nothing can be done if even that cannot be written.
+fn say(error: &Error) {
+    let _ = match error {
+        Error::Usage(text) => writeln!(io::stderr(), "{}", text.trim_end()),
+        error => writeln!(io::stderr(), "capitana: {error}"),
+    };
+}

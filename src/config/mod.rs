@@ -1,13 +1,27 @@
 //! The settings of each command, resolved and checked: what the rest of the daemon reads.
 //!
-//! Where they come from (file, environment, flags) is in the modules beside this one.
+//! Where they come from is in the modules beside this one: `settings` defines each (key, flag, environment variable,
+//! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
+
+pub mod document;
+pub mod keys;
+pub mod load;
+mod password;
+mod resolve;
+pub mod settings;
+pub mod source;
+pub mod value;
+pub mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One line of text for people.
     #[default]

@@ -1,0 +1,117 @@
+//! `capitana check-config`: are these settings files good? It starts nothing and connects to nothing.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command};
+
+use super::usage;
+use crate::config::document::Document;
+use crate::config::keys::Kind;
+use crate::config::load::{self, DaemonArgs, Effective};
+use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::error::{Error, Origin};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  capitana check-config /etc/capitana/proxy.toml /etc/capitana/agent.toml
+  capitana check-config --kind agent --show settings.toml
+
+Prints `FILE: ok`, or one line that names the file, the line and the key. Environment variables
+count, as they would for the daemon. Run it before a restart: a bad file then stops nothing.";
+
+/// What `capitana check-config` is asked.
+#[derive(Debug, Args)]
+pub struct CheckConfigArgs {
+    /// Settings files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Which daemon the files are for [default: told by their keys or their names]
+    #[arg(long)]
+    kind: Option<Kind>,
+
+    /// Print every setting as it would hold, and where it comes from
+    #[arg(long)]
+    show: bool,
+}
+
+impl CheckConfigArgs {
+    /// Checks every file, and prints the result of those that are good.
+    ///
+    /// # Errors
+    /// The first file that is not good.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        for path in &self.files {
+            let checked = self.check(path)?;
+            self.print(path, &checked, out).map_err(Error::Output)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &Path) -> Result<Checked, Error> {
+        let kind = match self.kind {
+            Some(kind) => kind,
+            None => Kind::detect(&Document::read(path)?).ok_or_else(|| {
+                let path = path.display();
+                Error::Usage(format!(
+                    "{path}: neither its keys nor its name tell whether it is for the proxy or the agent: \
+                     say --kind proxy or --kind agent"
+                ))
+            })?,
+        };
+        match kind {
+            Kind::Proxy => as_daemon::<ProxySettings>(path),
+            Kind::Agent => as_daemon::<AgentSettings>(path),
+        }
+    }
+
+    fn print(&self, path: &Path, checked: &Checked, out: &mut dyn Write) -> std::io::Result<()> {
+        for warning in &checked.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        if !self.show {
+            return writeln!(out, "{}: ok", path.display());
+        }
+        writeln!(out, "# {}: ok", path.display())?;
+        checked
+            .effective
+            .iter()
+            .try_for_each(|setting| show(setting, out))
+    }
+}
+
+struct Checked {
+    warnings: Vec<String>,
+    effective: Vec<Effective>,
+}
+
+/// Loads `path` just as the daemon does.
+fn as_daemon<D: load::Daemon>(path: &Path) -> Result<Checked, Error> {
+    let command = DaemonArgs::<D>::augment_args(Command::new("capitana"));
+    let arguments: [OsString; 3] = ["capitana".into(), "--config".into(), path.into()];
+    let matches = command
+        .try_get_matches_from(&arguments)
+        .map_err(|error| usage::error(&error, &arguments))?;
+    let loaded = load::load::<D>(&matches)?;
+    Ok(Checked {
+        warnings: loaded.warnings,
+        effective: loaded.effective,
+    })
+}
+
+/// Prints a setting so that the whole is a settings file again.
+fn show(setting: &Effective, out: &mut dyn Write) -> std::io::Result<()> {
+    let key = &setting.key;
+    let from = match &setting.origin {
+        Origin::Flag(flag) => format!("--{flag}"),
+        Origin::Environment(variable) => variable.clone(),
+        Origin::File { path, line, .. } => format!("{}:{line}", path.display()),
+        Origin::Unset(_) => "default".to_owned(),
+    };
+    match &setting.value {
+        Some(value) => writeln!(out, "{key} = {value}  # {from}"),
+        None => writeln!(out, "# {key} is not set"),
+    }
+}

@@ -1,0 +1,111 @@
+//! The command line: what can be typed, and the commands of an operator's shell. The daemons' settings are defined
+//! in `config::settings`; running the daemons is `main`'s.
+
+mod check_config;
+mod completions;
+mod usage;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+pub use check_config::CheckConfigArgs;
+pub use completions::CompletionsArgs;
+
+use crate::config::load::DaemonArgs;
+use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::error::Error;
+
+/// Leads MySQL clients to the elected primary of a MariaDB Galera cluster
+#[derive(Debug, clap::Parser)]
+#[command(name = "capitana", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+const EXAMPLES: &str = "\
+Every setting has a key in the settings file, a flag and an environment variable of one name:
+hold-timeout, --hold-timeout, CAPITANA_HOLD_TIMEOUT. Flags beat the environment, which beats the
+file.
+
+Example: a proxy, then an agent beside each MariaDB, then a look at both
+  capitana proxy --zookeeper zk1:2181,zk2:2181,zk3:2181 --listen 0.0.0.0:3306
+  capitana agent --config /etc/capitana/agent.toml
+  capitana status --zookeeper zk1:2181";
+
+#[derive(Debug, clap::Subcommand)]
+enum Commands {
+    /// Accept MySQL clients and lead them to the primary
+    #[command(after_help = PROXY_EXAMPLES)]
+    Proxy(Box<DaemonArgs<ProxySettings>>),
+
+    /// Check the local MariaDB, and hold its place in the election while it is fit
+    #[command(after_help = AGENT_EXAMPLES)]
+    Agent(Box<DaemonArgs<AgentSettings>>),
+
+    /// Check settings files without starting anything
+    #[command(after_help = check_config::EXAMPLES)]
+    CheckConfig(CheckConfigArgs),
+
+    /// Print a script that completes capitana's commands and flags in a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(CompletionsArgs),
+}
+
+const PROXY_EXAMPLES: &str = "\
+Examples:
+  capitana proxy --zookeeper zk1:2181,zk2:2181,zk3:2181
+  capitana proxy --config /etc/capitana/proxy.toml --log-level debug
+  capitana proxy --primary 127.0.0.1:3306 --listen 127.0.0.1:3307    (no election)
+
+SIGTERM lets open sessions finish, for --shutdown-timeout at most; a second one ends at once.";
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  capitana agent --zookeeper zk1:2181,zk2:2181,zk3:2181 --advertise db1.internal
+  CAPITANA_PASSWORD_FILE=/etc/capitana/password capitana agent --config /etc/capitana/agent.toml
+
+SIGTERM gives the place in the election up first, so that the next server takes over at once.";
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// Run the proxy with the settings in these matches.
+    Proxy(ArgMatches),
+    /// Run the agent with the settings in these matches.
+    Agent(ArgMatches),
+    /// Check settings files.
+    CheckConfig(CheckConfigArgs),
+    /// Print a completion script.
+    Completions(CompletionsArgs),
+    /// Print this: the help or the version.
+    Print(String),
+}
+
+/// Understands the command line `arguments`, of which the first is the program.
+///
+/// # Errors
+/// What cannot be understood, with the nearest thing that can.
+pub fn parse(arguments: &[OsString]) -> Result<Request, Error> {
+    match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => request(&matches),
+        Err(error) if error.use_stderr() => Err(usage::error(&error, arguments)),
+        Err(help) => Ok(Request::Print(usage::text(&help))),
+    }
+}
+
+fn request(matches: &ArgMatches) -> Result<Request, Error> {
+    let cli = Cli::from_arg_matches(matches).map_err(|error| Error::Usage(error.to_string()))?;
+    let own = matches
+        .subcommand()
+        .map(|(_, own)| own.clone())
+        .unwrap_or_default();
+    Ok(match cli.command {
+        Commands::Proxy(_) => Request::Proxy(own),
+        Commands::Agent(_) => Request::Agent(own),
+        Commands::CheckConfig(args) => Request::CheckConfig(args),
+        Commands::Completions(args) => Request::Completions(args),
+    })
+}

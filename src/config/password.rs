@@ -1,0 +1,44 @@
+//! The file that holds a password: can it be read, and by whom else? What is in it is read where it is used.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::source::Source;
+use crate::error::Error;
+
+/// Permission bits of everybody who is neither the owner nor in the group.
+const OTHERS_READ: u32 = 0o004;
+
+/// The file to read, counted from the settings file's directory if it is relative and named there.
+pub(super) fn file(
+    named: Option<&PathBuf>,
+    source: &Source<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(named) = named else {
+        return Ok(None);
+    };
+    let path = source
+        .directory("password_file")
+        .unwrap_or(Path::new(""))
+        .join(named);
+    let unreadable = |cause: String| Error::ReadNamed {
+        origin: source.origin("password_file"),
+        path: path.clone(),
+        cause,
+    };
+    File::open(&path).map_err(|error| unreadable(error.to_string()))?;
+    let metadata = fs::metadata(&path).map_err(|error| unreadable(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(unreadable("it is a directory".to_owned()));
+    }
+    if metadata.permissions().mode() & OTHERS_READ != 0 {
+        let origin = source.origin("password_file");
+        let path = path.display();
+        warnings.push(format!(
+            "{origin}: everybody on this host can read {path}: chmod o-r {path}"
+        ));
+    }
+    Ok(Some(path))
+}

@@ -1,0 +1,189 @@
+//! What the settings mean together: checks across settings, and defaults that depend on others or on this machine.
+//! What one value may be is checked where it is read, in `words`.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use capitana_core::{AllowList, HostPort};
+
+use super::keys::Kind;
+use super::load::Daemon;
+use super::password;
+use super::settings::{AgentSettings, DaemonSettings, ElectionSettings, ProxySettings};
+use super::source::Source;
+use super::value::Text;
+use super::words::{Advertised, Name};
+use super::{AgentConfig, CommonConfig, ProxyConfig, ServerAddress};
+use crate::error::Error;
+
+/// More relay threads than this are taken for a mistake.
+const MOST_THREADS: usize = 1024;
+
+/// What both daemons read.
+pub(super) fn common(election: &ElectionSettings, daemon: &mut DaemonSettings, kind: Kind) -> CommonConfig {
+    let port = match kind {
+        Kind::Proxy => 9307,
+        Kind::Agent => 9308,
+    };
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(default));
+    CommonConfig {
+        zookeeper: election.zookeeper.as_ref().map(|text| text.value.0.clone()),
+        zookeeper_session_timeout: daemon.zookeeper_session_timeout.value.0,
+        election_path: election.election_path.value.0.clone(),
+        admin_listen: admin_listen.value,
+        log_format: daemon.log_format,
+        log_level: daemon.log_level.value.0.clone(),
+    }
+}
+
+impl Daemon for ProxySettings {
+    type Config = ProxyConfig;
+    const KIND: Kind = Kind::Proxy;
+
+    fn resolve(
+        &mut self,
+        common: CommonConfig,
+        source: &Source<'_>,
+        _warnings: &mut Vec<String>,
+    ) -> Result<ProxyConfig, Error> {
+        one_way_to_the_primary(&common, self.primary.is_some(), source)?;
+        let rules = self
+            .allow_upstreams
+            .iter()
+            .map(|rule| rule.value.clone())
+            .collect();
+        Ok(ProxyConfig {
+            listen: self.listeners(common.admin_listen, source)?,
+            primary: self.primary.as_ref().map(|text| text.value.clone()),
+            allow_upstreams: AllowList::new(rules),
+            hold_timeout: self.hold_timeout.value.0,
+            max_held: self.max_held.value,
+            max_connections: self.max_connections.as_ref().map(|text| text.value.get()),
+            dial_timeout: self.dial_timeout.value.0,
+            handshake_timeout: self.handshake_timeout.value.0,
+            shutdown_timeout: self.shutdown_timeout.value,
+            threads: self.threads(source)?,
+            common,
+        })
+    }
+}
+
+fn one_way_to_the_primary(common: &CommonConfig, fixed: bool, source: &Source<'_>) -> Result<(), Error> {
+    match (&common.zookeeper, fixed) {
+        (None, false) => Err(source.error(
+            "zookeeper",
+            "missing: name ZooKeeper's servers (\"zk1:2181,zk2:2181\"), or a fixed primary (setting primary)",
+        )),
+        (Some(_), true) => Err(source.error(
+            "primary",
+            format!(
+                "a fixed primary takes the place of the election, but {} is set too: keep one",
+                source.origin("zookeeper")
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl ProxySettings {
+    fn listeners(&self, admin: SocketAddr, source: &Source<'_>) -> Result<Vec<SocketAddr>, Error> {
+        let listen: Vec<_> = self.listen.iter().map(|text| text.value).collect();
+        if listen.is_empty() {
+            return Err(source.error(
+                "listen",
+                "expected at least one address, such as [\"0.0.0.0:3306\"]",
+            ));
+        }
+        let mut seen = BTreeSet::from([admin]);
+        match listen
+            .iter()
+            .find(|address| address.port() != 0 && !seen.insert(**address))
+        {
+            Some(address) if *address == admin => Err(source.error(
+                "listen",
+                format!("{address} is also the address of admin-listen: choose another"),
+            )),
+            Some(twice) => Err(source.error("listen", format!("{twice} is there twice: keep one"))),
+            None => Ok(listen),
+        }
+    }
+
+    fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
+        let threads = self.threads.as_ref().map(|text| text.value.get());
+        match threads {
+            Some(threads) if threads > MOST_THREADS => Err(source.error(
+                "threads",
+                format!("expected at most {MOST_THREADS}, found {threads}"),
+            )),
+            threads => Ok(threads),
+        }
+    }
+}
+
+impl Daemon for AgentSettings {
+    type Config = AgentConfig;
+    const KIND: Kind = Kind::Agent;
+
+    fn resolve(
+        &mut self,
+        common: CommonConfig,
+        source: &Source<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<AgentConfig, Error> {
+        if common.zookeeper.is_none() {
+            let problem = "missing: name ZooKeeper's servers, such as \"zk1:2181,zk2:2181,zk3:2181\"";
+            return Err(source.error("zookeeper", problem));
+        }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let node_name = self.node_name.get_or_insert_with(|| Text::of(Name(host.clone())));
+        Ok(AgentConfig {
+            node_name: node_name.value.0.clone(),
+            advertise: self.advertised(&host, source, warnings)?,
+            server: self.server.value.clone(),
+            user: self.user.value.0.clone(),
+            password_file: password::file(self.password_file.as_ref(), source, warnings)?,
+            poll_interval: self.poll_interval.value.0,
+            check_timeout: self.check_timeout.value.0,
+            fall: self.fall.value.get(),
+            rise: self.rise.value.get(),
+            available_when_donor: self.available_when_donor,
+            common,
+        })
+    }
+}
+
+impl AgentSettings {
+    fn advertised(
+        &mut self,
+        host: &str,
+        source: &Source<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<HostPort, Error> {
+        let port = match &self.server.value {
+            ServerAddress::Tcp(server) => server.port(),
+            ServerAddress::Unix(_) => capitana_core::DEFAULT_PORT,
+        };
+        let address = match &self.advertise {
+            Some(text) if text.value.has_port => Ok(text.value.address.clone()),
+            Some(text) => HostPort::new(text.value.address.host(), port),
+            None => HostPort::new(host, port),
+        };
+        let address = address.map_err(|error| {
+            let problem =
+                format!("this host's name cannot be used ({error}): say what the proxies connect to");
+            source.error("advertise", problem)
+        })?;
+        if self.advertise.is_none() && address.host().starts_with("localhost") {
+            let origin = source.origin("advertise");
+            warnings.push(format!(
+                "{origin}: proxies on other hosts cannot reach {address}: set it"
+            ));
+        }
+        self.advertise = Some(Text::of(Advertised {
+            address: address.clone(),
+            has_port: true,
+        }));
+        Ok(address)
+    }
+}

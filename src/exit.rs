@@ -1,0 +1,32 @@
+//! The exit codes of the `capitana` command: those of BSD's `sysexits.h`, and what each is used for here.
+//! Which error has which code is said in `error.rs`.
+
+/// Everything went well (`EX_OK`).
+pub const OK: u8 = 0;
+
+/// The command line is wrong: an unknown flag, a missing argument, a value that cannot be read (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+
+/// A file that was named does not exist or cannot be read (`EX_NOINPUT`).
+pub const NO_INPUT: u8 = 66;
+
+/// A service or a resource is not available: ZooKeeper does not answer, an address is in use (`EX_UNAVAILABLE`).
+pub const UNAVAILABLE: u8 = 69;
+
+/// A mistake in capitana itself (`EX_SOFTWARE`).
+pub const INTERNAL: u8 = 70;
+
+/// The operating system refused something ordinary: a thread, a runtime, a socket (`EX_OSERR`).
+pub const OS_ERROR: u8 = 71;
+
+/// Writing the output failed (`EX_IOERR`).
+pub const IO_ERROR: u8 = 74;
+
+/// Nothing is wrong, but there is no answer now: the election has no member. Try again (`EX_TEMPFAIL`).
+pub const TRY_AGAIN: u8 = 75;
+
+/// A permission is missing that is not about a file: a port below 1024 (`EX_NOPERM`).
+pub const NO_PERMISSION: u8 = 77;
+
+/// A setting in a file or in the environment is wrong or missing (`EX_CONFIG`).
+pub const CONFIG: u8 = 78;

@@ -1,0 +1,43 @@
+//! Where log lines go and how they look: standard error, for people or as JSON. Installed once, by `main`.
+//! What is logged is said where it happens.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::LogFormat;
+use crate::error::Error;
+
+/// Reads a filter: a level, or `target=level` directives with commas between.
+///
+/// `tracing` takes a word that is no level for the name of a module and shows everything of it and nothing else, so
+/// `inof` would silence the daemon: such a word is refused here.
+///
+/// # Errors
+/// Says what is wrong with which directive.
+pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(format!("\"{level}\" is not one of {}", LEVELS.join(", ")));
+        }
+    }
+    EnvFilter::try_new(text).map_err(|error| error.to_string())
+}
+
+/// Sends what is logged from now on to standard error.
+///
+/// # Errors
+/// The filter is not one (which the settings have checked before), or a subscriber is there already.
+pub fn install(format: LogFormat, filter: &str) -> Result<(), Error> {
+    let filter = parse_filter(filter).map_err(Error::Internal)?;
+    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let installed = match format {
+        LogFormat::Human => lines.with_target(false).finish().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
+    };
+    installed.map_err(|error| Error::Internal(error.to_string()))
+}
