@@ -41,10 +41,7 @@ impl HostPort {
         if host.parse::<IpAddr>().is_err() && !is_host_name(host) {
             return Err(HostPortError::Host(shorten(host)));
         }
-        Ok(Self {
-            host: host.to_ascii_lowercase(),
-            port,
-        })
+        Ok(Self { host: host.to_ascii_lowercase(), port })
     }
 
     /// The host, without brackets.
@@ -75,9 +72,7 @@ impl FromStr for HostPort {
             return Self::new(text, DEFAULT_PORT);
         }
         if let Some(rest) = text.strip_prefix('[') {
-            let (host, port) = rest
-                .split_once(']')
-                .ok_or_else(|| HostPortError::Host(shorten(text)))?;
+            let (host, port) = rest.split_once(']').ok_or_else(|| HostPortError::Host(shorten(text)))?;
             return match port.strip_prefix(':') {
                 Some(port) => Self::new(host, parse_port(port)?),
                 None if port.is_empty() => Self::new(host, DEFAULT_PORT),
@@ -127,8 +122,7 @@ fn parse_port(text: &str) -> Result<u16, HostPortError> {
 fn is_host_name(host: &str) -> bool {
     let label = |l: &str| {
         (1..=63).contains(&l.len())
-            && l.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !l.starts_with('-')
             && !l.ends_with('-')
     };
@@ -137,10 +131,7 @@ fn is_host_name(host: &str) -> bool {
 
 /// What is quoted from input that may be long or hostile: printable ASCII, 60 characters at most.
 fn shorten(text: &str) -> String {
-    text.chars()
-        .take(60)
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
-        .collect()
+    text.chars().take(60).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// One entry of an allow-list.
@@ -163,26 +154,15 @@ impl FromStr for AllowRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || {
-            format!(
-                "\"{}\" is not a network (10.0.0.0/8), a host name or *.domain",
-                shorten(text)
-            )
-        };
+        let wrong =
+            || format!("\"{}\" is not a network (10.0.0.0/8), a host name or *.domain", shorten(text));
         if let Some((base, prefix)) = text.split_once('/') {
             let base: IpAddr = base.parse().map_err(|_| wrong())?;
             let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
-            return if prefix <= bits(base) {
-                Ok(Self::Network { base, prefix })
-            } else {
-                Err(wrong())
-            };
+            return if prefix <= bits(base) { Ok(Self::Network { base, prefix }) } else { Err(wrong()) };
         }
         if let Ok(base) = text.parse::<IpAddr>() {
-            return Ok(Self::Network {
-                base,
-                prefix: bits(base),
-            });
+            return Ok(Self::Network { base, prefix: bits(base) });
         }
         if let Some(domain) = text.strip_prefix("*.") {
             return if is_host_name(domain) {
@@ -191,11 +171,7 @@ impl FromStr for AllowRule {
                 Err(wrong())
             };
         }
-        if is_host_name(text) {
-            Ok(Self::Name(text.to_ascii_lowercase()))
-        } else {
-            Err(wrong())
-        }
+        if is_host_name(text) { Ok(Self::Name(text.to_ascii_lowercase())) } else { Err(wrong()) }
     }
 }
 

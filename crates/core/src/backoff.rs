@@ -18,12 +18,7 @@ impl Backoff {
     #[must_use]
     pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
         // A seed of zero would stay zero in the generator below.
-        Self {
-            first,
-            most,
-            next: first,
-            random: seed | 1,
-        }
+        Self { first, most, next: first, random: seed | 1 }
     }
 
     /// The time to wait before the next attempt.

@@ -154,15 +154,8 @@ impl Election {
         self.path_exists = Some(raw.exists);
         self.read_at = Some(now);
         self.view = View::read(raw, &self.allowed);
-        let next = self
-            .view
-            .members
-            .iter()
-            .find(|m| Some(m.epoch) >= self.newest_epoch);
-        self.switch_to(next.map(|p| Route {
-            epoch: p.epoch,
-            upstream: p.upstream.clone(),
-        }))
+        let next = self.view.members.iter().find(|m| Some(m.epoch) >= self.newest_epoch);
+        self.switch_to(next.map(|p| Route { epoch: p.epoch, upstream: p.upstream.clone() }))
     }
 
     fn switch_to(&mut self, next: Option<Route>) -> Change {

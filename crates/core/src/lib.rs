@@ -6,9 +6,11 @@ pub mod backoff;
 pub mod election;
 mod end;
 pub mod handshake;
+pub mod health;
 pub mod limit;
 mod member;
 pub mod packet;
+pub mod registration;
 mod view;
 
 pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};

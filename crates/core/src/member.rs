@@ -97,13 +97,8 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 5] = [
-        Self::Name,
-        Self::Persistent,
-        Self::TooLarge,
-        Self::Unparsable,
-        Self::NotAllowed,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Name, Self::Persistent, Self::TooLarge, Self::Unparsable, Self::NotAllowed];
 
     /// The reason as a metric's label.
     #[must_use]
@@ -148,12 +143,7 @@ impl RawMember {
         if !allowed.allows(&upstream) {
             return Err(SkipReason::NotAllowed);
         }
-        Ok(Member {
-            name: self.name.clone(),
-            upstream,
-            epoch: Epoch(self.czxid),
-            node,
-        })
+        Ok(Member { name: self.name.clone(), upstream, epoch: Epoch(self.czxid), node })
     }
 }
 

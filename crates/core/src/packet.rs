@@ -54,11 +54,7 @@ impl Greeting {
         let low = rest.get(13..15)?;
         let high = rest.get(18..20).unwrap_or(&[0, 0]);
         let capabilities = u32::from_le_bytes([low[0], low[1], high[0], high[1]]);
-        Some(Self {
-            thread_id,
-            version,
-            capabilities,
-        })
+        Some(Self { thread_id, version, capabilities })
     }
 }
 
@@ -92,9 +88,6 @@ impl Login {
         }
         let name = &payload[LOGIN_FIXED..];
         let end = name.iter().position(|b| *b == 0)?;
-        Some(Self::Plain {
-            capabilities,
-            user: String::from_utf8_lossy(&name[..end]).into_owned(),
-        })
+        Some(Self::Plain { capabilities, user: String::from_utf8_lossy(&name[..end]).into_owned() })
     }
 }

@@ -36,11 +36,7 @@ impl View {
                 Ok(member) => view.members.push(member),
                 Err(reason) => {
                     let name = child.name.chars().take(60).collect();
-                    view.skipped.push(Skipped {
-                        name,
-                        epoch: Epoch(child.czxid),
-                        reason,
-                    });
+                    view.skipped.push(Skipped { name, epoch: Epoch(child.czxid), reason });
                 }
             }
         }
