@@ -2,9 +2,13 @@
 //!
 //! This library is the daemon: the tasks that do the IO. What they decide is in `capitana_core`.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod error;
 pub mod exit;
 pub mod logging;
+pub mod proxy;
+pub mod signals;
+pub mod metrics;

@@ -51,7 +51,11 @@ impl AdminServer {
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub async fn bind(address: SocketAddr, registry: Registry, view: Arc<dyn AdminView>) -> Result<Self, Error> {
+    pub async fn bind(
+        address: SocketAddr,
+        registry: Registry,
+        view: Arc<dyn AdminView>,
+    ) -> Result<Self, Error> {
         let listener =
             TcpListener::bind(address).await.map_err(|e| Error::listen("admin-listen", address, e))?;
         Ok(Self { listener, registry, view })
@@ -61,7 +65,9 @@ impl AdminServer {
     pub async fn serve(self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => match accepted {

@@ -113,20 +113,8 @@ pub async fn read_election<C: Coordinator>(
     let mut members = Vec::with_capacity(children.names.len());
     for name in children.names {
         if let Some((data, stat)) = session.read(&format!("{path}/{name}")).await? {
-            members.push(RawMember {
-                name,
-                czxid: stat.czxid,
-                ephemeral_owner: stat.ephemeral_owner,
-                data,
-            });
+            members.push(RawMember { name, czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner, data });
         }
     }
-    Ok((
-        RawView {
-            pzxid: children.pzxid,
-            exists: children.exists,
-            members,
-        },
-        children.watch,
-    ))
+    Ok((RawView { pzxid: children.pzxid, exists: children.exists, members }, children.watch))
 }

@@ -23,17 +23,12 @@ impl ZooKeeperConnector {
     /// # Errors
     /// No server answered.
     pub async fn connect(&self) -> Result<ZooKeeper, CoordinatorError> {
-        let connector = Client::connector()
-            .with_session_timeout(self.session_timeout)
-            .with_fail_eagerly();
+        let connector = Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
         let client = connector
             .connect(&self.servers)
             .await
             .map_err(|e| failed(&format!("connect to {}", self.servers), &e))?;
-        Ok(ZooKeeper {
-            states: client.state_watcher(),
-            client,
-        })
+        Ok(ZooKeeper { states: Mutex::new(client.state_watcher()), client })
     }
 }
 
@@ -52,11 +47,7 @@ impl ZooKeeper {
 
     /// Waits for a missing parent to be created.
     async fn children_of_missing(&self, path: &str, what: &str) -> Result<Children, CoordinatorError> {
-        let (stat, watcher) = self
-            .client
-            .check_and_watch_stat(path)
-            .await
-            .map_err(|e| failed(what, &e))?;
+        let (stat, watcher) = self.client.check_and_watch_stat(path).await.map_err(|e| failed(what, &e))?;
         // Created between the two requests: an empty watch makes the caller read again at once.
         let appeared = stat.is_some();
         let watch = Box::pin(async move {
@@ -64,12 +55,7 @@ impl ZooKeeper {
                 watcher.changed().await;
             }
         });
-        Ok(Children {
-            names: Vec::new(),
-            pzxid: 0,
-            exists: false,
-            watch,
-        })
+        Ok(Children { names: Vec::new(), pzxid: 0, exists: false, watch })
     }
 }
 
@@ -87,10 +73,7 @@ impl Coordinator for ZooKeeper {
     }
 
     async fn sync(&self, path: &str) -> Result<(), CoordinatorError> {
-        self.client
-            .sync(path)
-            .await
-            .map_err(|e| failed(&format!("sync {path}"), &e))
+        self.client.sync(path).await.map_err(|e| failed(&format!("sync {path}"), &e))
     }
 
     async fn children(&self, path: &str) -> Result<Children, CoordinatorError> {
@@ -100,12 +83,7 @@ impl Coordinator for ZooKeeper {
                 let watch = Box::pin(async move {
                     watcher.changed().await;
                 });
-                Ok(Children {
-                    names,
-                    pzxid: stat.pzxid,
-                    exists: true,
-                    watch,
-                })
+                Ok(Children { names, pzxid: stat.pzxid, exists: true, watch })
             }
             Err(ZkError::NoNode) => self.children_of_missing(path, &what).await,
             Err(e) => Err(failed(&what, &e)),
@@ -114,13 +92,9 @@ impl Coordinator for ZooKeeper {
 
     async fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, CoordinatorError> {
         match self.client.get_data(path).await {
-            Ok((data, stat)) => Ok(Some((
-                data,
-                Stat {
-                    czxid: stat.czxid,
-                    ephemeral_owner: stat.ephemeral_owner,
-                },
-            ))),
+            Ok((data, stat)) => {
+                Ok(Some((data, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner })))
+            }
             Err(ZkError::NoNode) => Ok(None),
             Err(e) => Err(failed(&format!("read {path}"), &e)),
         }
@@ -133,10 +107,7 @@ impl Coordinator for ZooKeeper {
             .create(prefix, data, &options)
             .await
             .map_err(|e| failed(&format!("create {prefix}"), &e))?;
-        let stat = Stat {
-            czxid: stat.czxid,
-            ephemeral_owner: stat.ephemeral_owner,
-        };
+        let stat = Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner };
         Ok((format!("{prefix}{sequence}"), stat))
     }
 
@@ -150,10 +121,7 @@ impl Coordinator for ZooKeeper {
 
     async fn ensure_path(&self, path: &str) -> Result<(), CoordinatorError> {
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        self.client
-            .mkdir(path, &options)
-            .await
-            .map_err(|e| failed(&format!("create {path}"), &e))
+        self.client.mkdir(path, &options).await.map_err(|e| failed(&format!("create {path}"), &e))
     }
 }
 
@@ -170,10 +138,5 @@ fn failed(what: &str, error: &ZkError) -> CoordinatorError {
         _ => Outcome::Refused,
     };
     let no_node = matches!(error, ZkError::NoNode);
-    CoordinatorError {
-        what: what.to_owned(),
-        cause: error.to_string(),
-        outcome,
-        no_node,
-    }
+    CoordinatorError { what: what.to_owned(), cause: error.to_string(), outcome, no_node }
 }

@@ -1,0 +1,112 @@
+//! Accepts clients and hands each to the worker with the fewest sessions. The loop never ends by an error, never spins
+//! and awaits nothing but the next connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use capitana_core::EndReason;
+use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::close::refuse;
+use super::metrics::WorkerCounters;
+use super::shared::Shared;
+use super::worker::Accepted;
+use crate::error::Error;
+
+/// Connections the kernel queues until they are accepted; it cuts this to net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+/// Pause after an error that is not about one connection: descriptors or memory ran out.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds a listener. SO_REUSEADDR lets it restart at once; an IPv6 address takes IPv6 only, so that both families can
+/// be listed side by side.
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
+    let bound = || -> std::io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    bound().map_err(|e| Error::listen("listen", address, e))
+}
+
+/// A worker as the acceptor knows it.
+#[derive(Clone)]
+pub struct WorkerHandle {
+    /// Its counters, of which the number of sessions matters here.
+    pub counters: Arc<WorkerCounters>,
+    /// The way to it.
+    pub inbox: mpsc::UnboundedSender<Accepted>,
+}
+
+/// Accepts on one listener until the proxy stops.
+pub struct Acceptor {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// The workers.
+    pub workers: Vec<WorkerHandle>,
+    /// Places for connections, where there is a limit.
+    pub places: Option<Arc<Semaphore>>,
+}
+
+impl Acceptor {
+    /// Accepts until the proxy stops.
+    pub async fn run(self, listener: TcpListener) {
+        loop {
+            tokio::select! {
+                () = self.shared.stop.cancelled() => return,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, client)) => self.hand_over(stream, client),
+                    Err(error) => self.failed(&error).await,
+                },
+            }
+        }
+    }
+
+    fn hand_over(&self, stream: TcpStream, client: SocketAddr) {
+        self.shared.metrics.accepted.inc();
+        let place = match self.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
+            Ok(place) => place,
+            Err(_) => return self.turn_away(stream),
+        };
+        let Some(worker) = self.workers.iter().min_by_key(|w| w.counters.sessions.load(Relaxed)) else {
+            return;
+        };
+        if let Ok(stream) = stream.into_std() {
+            // Counted here, so that a burst is spread before the workers have woken up.
+            worker.counters.sessions.fetch_add(1, Relaxed);
+            // A worker that is gone takes nothing more: the process is about to end.
+            let _ = worker.inbox.send(Accepted { stream, client, place });
+        }
+    }
+
+    /// Says what MariaDB itself says when it is full.
+    fn turn_away(&self, stream: TcpStream) {
+        self.shared.metrics.session_ended(EndReason::TooManyConnections);
+        tokio::spawn(refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")));
+    }
+
+    /// accept(2) names errors of the one connection that failed; the rest is about this process or machine, and asking
+    /// again at once would spin.
+    async fn failed(&self, error: &std::io::Error) {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        self.shared.metrics.accept_errors.inc();
+        if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            tracing::warn!(%error, "cannot accept connections for the moment; the listen queue holds them");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

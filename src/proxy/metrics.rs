@@ -1,0 +1,156 @@
+//! The proxy's Prometheus metrics: every handle resolved once. Bytes and sessions that change on the relay's path are
+//! counted by each worker for itself (`WorkerCounters`) and summed when they are asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use capitana_core::{EndReason, SkipReason};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::metrics::{Maker, opts};
+
+/// From half a millisecond, a loopback's dial, to the default hold time and a little more.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Handles of everything that is counted apart from the relay's path.
+pub struct ProxyMetrics {
+    /// Connections accepted.
+    pub accepted: IntCounter,
+    /// Failures of accept itself.
+    pub accept_errors: IntCounter,
+    /// Sessions that ended, by `EndReason::index`.
+    ended: Vec<IntCounter>,
+    /// Sessions there are.
+    pub sessions: IntGauge,
+    /// Clients that wait for a primary.
+    pub held: IntGauge,
+    /// How long clients waited, of those that had to.
+    pub hold_seconds: Histogram,
+    /// Connections to a primary that were made.
+    pub dials_ok: IntCounter,
+    /// Connections to a primary that failed.
+    pub dials_failed: IntCounter,
+    /// How long a dial took, with the server's greeting.
+    pub dial_seconds: Histogram,
+    /// The epoch of the route; 0 without one.
+    pub epoch: IntGauge,
+    /// 1 while there is a route.
+    pub route_open: IntGauge,
+    /// Changes from one primary to another.
+    pub failovers: IntCounter,
+    /// 1 while ZooKeeper answers.
+    pub zookeeper_connected: IntGauge,
+    /// Candidates that can be followed.
+    pub members: IntGauge,
+    /// Readings older than one already seen.
+    pub stale_readings: IntCounter,
+    skipped: IntCounterVec,
+    /// Log lines about ended sessions that were held back.
+    pub log_suppressed: IntCounter,
+}
+
+impl ProxyMetrics {
+    /// Registers everything, also the process's own figures.
+    ///
+    /// # Errors
+    /// A name is taken: a mistake in capitana.
+    pub fn register(registry: &Registry, workers: &[Arc<WorkerCounters>]) -> Result<Self, Error> {
+        let make = Maker::new(registry)?;
+        make.register(RelayBytes::new(workers)?)?;
+        let dials = make.counters("dials_total", "Attempts to connect to the primary", "result")?;
+        let ended = make.counters("sessions_ended_total", "Sessions that ended, by reason", "reason")?;
+        let skipped =
+            make.counters("members_skipped_total", "Candidates not followed, by reason", "reason")?;
+        for reason in SkipReason::ALL {
+            skipped.with_label_values(&[reason.label()]).inc_by(0);
+        }
+        let seconds = |name, help| make.seconds(name, help, &SECONDS);
+        Ok(Self {
+            accepted: make.counter("connections_accepted_total", "Client connections accepted")?,
+            accept_errors: make.counter("accept_errors_total", "Failures to accept a connection")?,
+            ended: EndReason::ALL.iter().map(|r| ended.with_label_values(&[r.label()])).collect(),
+            sessions: make.gauge("sessions", "Client sessions there are, waiting ones included")?,
+            held: make.gauge("sessions_held", "Clients that wait for a primary")?,
+            hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a primary")?,
+            dials_ok: dials.with_label_values(&["ok"]),
+            dials_failed: dials.with_label_values(&["failed"]),
+            dial_seconds: seconds("dial_duration_seconds", "Time to the primary's greeting")?,
+            epoch: make.gauge("route_epoch", "Epoch (czxid) of the primary followed, 0 without one")?,
+            route_open: make.gauge("route_open", "1 while there is a primary to follow")?,
+            failovers: make.counter("failovers_total", "Changes from one primary to another")?,
+            zookeeper_connected: make.gauge("zookeeper_connected", "1 while ZooKeeper answers")?,
+            members: make.gauge("members", "Candidates in the election that can be followed")?,
+            stale_readings: make.counter("stale_readings_total", "Readings of the election not believed")?,
+            skipped,
+            log_suppressed: make.counter("log_lines_suppressed_total", "Session log lines held back")?,
+        })
+    }
+
+    /// Counts the end of a session.
+    pub fn session_ended(&self, reason: EndReason) {
+        if let Some(counter) = self.ended.get(reason.index()) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a candidate that is not followed. Rare, so the label is looked up.
+    pub fn member_skipped(&self, reason: SkipReason) {
+        self.skipped.with_label_values(&[reason.label()]).inc();
+    }
+}
+
+/// What one worker counts on the relay's path. The worker is the only writer, so that a plain load and store do.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    to_upstream: AtomicU64,
+    to_client: AtomicU64,
+    /// Sessions on this worker and on their way to it. Acceptors count up, the worker counts down.
+    pub sessions: AtomicU64,
+}
+
+impl WorkerCounters {
+    /// Adds bytes moved. Only the worker's own thread may call this.
+    pub fn add(&self, to_upstream: u64, to_client: u64) {
+        self.to_upstream.store(self.to_upstream.load(Relaxed) + to_upstream, Relaxed);
+        self.to_client.store(self.to_client.load(Relaxed) + to_client, Relaxed);
+    }
+}
+
+/// Sums the workers' byte counts when metrics are asked for.
+struct RelayBytes {
+    workers: Vec<Arc<WorkerCounters>>,
+    opts: Opts,
+    descs: Vec<Desc>,
+}
+
+impl RelayBytes {
+    fn new(workers: &[Arc<WorkerCounters>]) -> Result<Self, Error> {
+        let opts = opts("relay_bytes_total", "Bytes relayed, by direction");
+        let descs = IntCounterVec::new(opts.clone(), &["direction"])?.desc().into_iter().cloned().collect();
+        Ok(Self { workers: workers.to_vec(), opts, descs })
+    }
+
+    fn sum(&self, of: impl Fn(&WorkerCounters) -> u64) -> u64 {
+        self.workers.iter().map(|w| of(w)).sum()
+    }
+}
+
+impl Collector for RelayBytes {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Ok(bytes) = IntCounterVec::new(self.opts.clone(), &["direction"]) else {
+            return Vec::new();
+        };
+        let to_upstream = self.sum(|w| w.to_upstream.load(Relaxed));
+        let to_client = self.sum(|w| w.to_client.load(Relaxed));
+        bytes.with_label_values(&["to-upstream"]).inc_by(to_upstream);
+        bytes.with_label_values(&["to-client"]).inc_by(to_client);
+        bytes.collect()
+    }
+}

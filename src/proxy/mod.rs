@@ -1,0 +1,196 @@
+//! `capitana proxy`: accepts clients, follows the election, relays. This file starts the threads and stops them; see
+//! ARCHITECTURE.md for the table of tasks.
+
+mod close;
+mod dial;
+mod director;
+mod follow;
+mod hold;
+mod leash;
+mod listener;
+mod metrics;
+pub mod relay;
+mod reload;
+mod route;
+mod session;
+mod shared;
+mod status;
+mod worker;
+
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use capitana_core::{Epoch, Route};
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::AdminServer;
+use crate::config::ProxyConfig;
+use crate::control::ZooKeeperConnector;
+use crate::error::Error;
+use crate::signals::{Signal, Signals};
+use director::{Director, ElectionStatus};
+use listener::{Acceptor, WorkerHandle};
+use metrics::{ProxyMetrics, WorkerCounters};
+use route::{RouteState, RouteTable};
+use shared::Shared;
+use status::ProxyView;
+
+/// How long sessions that were told to end may take for it.
+const LAST_STEPS: Duration = Duration::from_secs(3);
+
+/// Runs the proxy until it is told to stop. `reload` reads the settings again.
+///
+/// # Errors
+/// An address cannot be bound, or the system refused a thread.
+pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>) -> Result<(), Error> {
+    let runtime = current_thread()?;
+    let listeners = config.listen.iter().map(|a| listener::bind(*a)).collect::<Result<Vec<_>, _>>()?;
+    let threads = config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let counters: Vec<Arc<WorkerCounters>> = (0..threads).map(|_| Arc::default()).collect();
+    let registry = Registry::new();
+    let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
+    let routes = RouteTable::new(first_route(&config));
+    let shared = Arc::new(Shared::new(config, routes, metrics));
+
+    runtime.block_on(async {
+        let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
+        let election = start_follower(&shared);
+        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election });
+        let admin_stop = CancellationToken::new();
+        let address = shared.config.load().common.admin_listen;
+        let admin = AdminServer::bind(address, registry, view).await?;
+        tokio::spawn(admin.serve(admin_stop.clone()));
+
+        let (workers, mut finished) = start_workers(&shared, counters)?;
+        start_acceptors(&shared, listeners, workers)?;
+        tracing::info!(listen = ?shared.config.load().listen, admin = %address, threads, "proxy started");
+        until_stopped(&shared, &mut signals, reload).await;
+        wind_down(&shared, &mut signals, &mut finished).await;
+        admin_stop.cancel();
+        Ok(())
+    })
+}
+
+/// With a fixed primary there is no election; its epoch is 0 for ever.
+fn first_route(config: &ProxyConfig) -> RouteState {
+    match &config.primary {
+        Some(upstream) => RouteState::Open(Route { epoch: Epoch(0), upstream: upstream.clone() }),
+        None => RouteState::Closed("ZooKeeper has not answered yet".to_owned()),
+    }
+}
+
+fn start_follower(shared: &Arc<Shared>) -> Option<watch::Receiver<ElectionStatus>> {
+    let config = shared.config.load();
+    let servers = config.common.zookeeper.clone().filter(|_| config.primary.is_none())?;
+    let connector = ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout };
+    let path = config.common.election_path.clone();
+    let (director, status) = Director::new(Arc::clone(shared), path.clone());
+    tokio::spawn(follow::follow(connector, path, director, seed()));
+    Some(status)
+}
+
+/// Each worker has a thread; `finished` closes when the last of them has ended.
+fn start_workers(
+    shared: &Arc<Shared>,
+    counters: Vec<Arc<WorkerCounters>>,
+) -> Result<(Vec<WorkerHandle>, mpsc::Receiver<()>), Error> {
+    let (alive, finished) = mpsc::channel(1);
+    let mut workers = Vec::new();
+    for (index, counters) in counters.into_iter().enumerate() {
+        let (inbox, accepted) = mpsc::unbounded_channel();
+        workers.push(WorkerHandle { counters: Arc::clone(&counters), inbox });
+        let (shared, alive) = (Arc::clone(shared), alive.clone());
+        spawn(format!("relay-{index}"), move || {
+            if let Err(error) = worker::run(shared, counters, accepted) {
+                tracing::error!(%error, "a relay thread cannot run");
+            }
+            drop(alive);
+        })?;
+    }
+    Ok((workers, finished))
+}
+
+/// All listeners share one thread: accepting is little work, and the control thread must not wait for it.
+fn start_acceptors(
+    shared: &Arc<Shared>,
+    listeners: Vec<StdListener>,
+    workers: Vec<WorkerHandle>,
+) -> Result<(), Error> {
+    let runtime = current_thread()?;
+    let shared = Arc::clone(shared);
+    spawn("accept".to_owned(), move || {
+        runtime.block_on(async {
+            let mut acceptors = tokio::task::JoinSet::new();
+            let limit = shared.config.load().max_connections;
+            for listener in listeners {
+                let places = limit.map(|most| Arc::new(Semaphore::new(most)));
+                let acceptor = Acceptor { shared: Arc::clone(&shared), workers: workers.clone(), places };
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => drop(acceptors.spawn(acceptor.run(listener))),
+                    Err(error) => tracing::error!(%error, "a listener cannot be registered"),
+                }
+            }
+            drop(workers);
+            acceptors.join_all().await;
+        });
+    })?;
+    Ok(())
+}
+
+/// Reloads until the first order to stop.
+async fn until_stopped(
+    shared: &Shared,
+    signals: &mut Signals,
+    reload: &dyn Fn() -> Result<ProxyConfig, Error>,
+) {
+    while signals.next().await == Signal::Reload {
+        reload::reload(&shared.config, reload);
+    }
+}
+
+/// Lets sessions finish up to the limit, then ends them; a second order to stop ends them at once.
+async fn wind_down(shared: &Shared, signals: &mut Signals, finished: &mut mpsc::Receiver<()>) {
+    shared.stop.cancel();
+    let limit = shared.config.load().shutdown_timeout;
+    let sessions = shared.metrics.sessions.get();
+    tracing::info!(sessions, limit_s = limit.as_secs_f64(), "stopping: no new connections");
+    tokio::select! {
+        _ = finished.recv() => return,
+        () = tokio::time::sleep(limit) => {}
+        () = stop_again(signals) => {}
+    }
+    tracing::info!(sessions = shared.metrics.sessions.get(), "stopping: ending the sessions that are left");
+    shared.kill.cancel();
+    let _ = tokio::time::timeout(LAST_STEPS, finished.recv()).await;
+}
+
+async fn stop_again(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+fn current_thread() -> Result<Runtime, Error> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| system("cannot start a runtime", source))
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new().name(name).spawn(body).map_err(|source| system("cannot start a thread", source))
+}
+
+fn system(doing: &'static str, source: std::io::Error) -> Error {
+    Error::System { doing, source }
+}
+
+/// Differs between proxies that start together: the process and the time to the nanosecond.
+fn seed() -> u64 {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::from(d.subsec_nanos()));
+    nanos << 32 ^ u64::from(std::process::id())
+}

@@ -1,0 +1,52 @@
+//! The route of the moment: one atomic load for a new session, one bell for whoever waits. Its one writer is the
+//! election's follower.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use capitana_core::Route;
+use tokio::sync::watch;
+
+/// Where new sessions go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteState {
+    /// To this primary.
+    Open(Route),
+    /// Nowhere: they wait. The text says why, for the client whose patience ends.
+    Closed(String),
+}
+
+/// The route of the moment, shared by every thread.
+#[derive(Debug)]
+pub struct RouteTable {
+    state: ArcSwap<RouteState>,
+    bell: watch::Sender<()>,
+}
+
+impl RouteTable {
+    /// A table that begins with `state`.
+    #[must_use]
+    pub fn new(state: RouteState) -> Self {
+        Self { state: ArcSwap::from_pointee(state), bell: watch::Sender::new(()) }
+    }
+
+    /// The route of the moment.
+    #[must_use]
+    pub fn load(&self) -> Guard<Arc<RouteState>> {
+        self.state.load()
+    }
+
+    /// Rings after each change. Subscribe first and load second, so that no change is missed.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
+    }
+
+    /// Swaps the route; a state that is there already rings no bell.
+    pub fn set(&self, state: RouteState) {
+        if **self.state.load() != state {
+            self.state.store(Arc::new(state));
+            self.bell.send_replace(());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One session from its accept to its end. It owns the order of the steps and the reason of the end; each step is in a
+//! module of its own.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use capitana_core::handshake::{Handshake, Seen};
+use capitana_core::packet::{CANNOT_CONNECT, error_before_greeting};
+use capitana_core::{EndReason, Route};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::close::refuse;
+use super::dial::tune;
+use super::hold::{Refusal, Welcome, hold};
+use super::leash::{Leash, Phase};
+use super::relay::{Ended, Observer, Progress, Relay, Side};
+use super::worker::Worker;
+
+/// How long a client whose server has closed may stay silent before it is closed too. MariaDB closes both directions
+/// at once, so nothing more can come of it.
+const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
+
+/// What became of a session, for its log line.
+#[derive(Debug)]
+pub struct Epilogue {
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Where it went, if it got that far.
+    pub opened: Option<Opened>,
+    /// Bytes that reached the server.
+    pub to_upstream: u64,
+    /// Bytes that reached the client.
+    pub to_client: u64,
+}
+
+/// Where a session went, and what its handshake showed.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its primary.
+    pub route: Route,
+    /// What its handshake showed.
+    pub seen: Seen,
+}
+
+/// Serves a client to its end.
+pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> Epilogue {
+    if tune(&client).is_err() {
+        return unopened(EndReason::ClientError);
+    }
+    // Boxed, so that an open session does not carry the state of the steps before it.
+    let welcome = match Box::pin(hold(&worker, &leash, &client)).await {
+        Ok(welcome) => welcome,
+        Err(Refusal { reason, message }) => {
+            let packet = error_before_greeting(CANNOT_CONNECT, &message);
+            worker.finish(refuse(client, if message.is_empty() { Vec::new() } else { packet }));
+            return unopened(reason);
+        }
+    };
+    let Welcome { upstream, greeting, route } = welcome;
+    leash.enter(Phase::Handshake(route.epoch));
+    let mut relay = Relay::new(client, upstream, greeting);
+    let (seen, ended) = Box::pin(shake_hands(&worker, &leash, &mut relay)).await;
+    let opened = Opened { route, seen };
+    let reason = match ended {
+        Some(reason) => reason,
+        None => {
+            leash.enter(Phase::Open(opened.route.epoch));
+            worker.recheck(&leash);
+            relay_to_end(&worker, &leash, &mut relay).await
+        }
+    };
+    conclude(&worker, relay, opened, reason)
+}
+
+/// Sees client and server through their handshake. A reason to end, or none once they are open to each other.
+async fn shake_hands(worker: &Worker, leash: &Leash, relay: &mut Relay) -> (Seen, Option<EndReason>) {
+    let mut handshake = Handshake::default();
+    handshake.from_server(relay.greeting());
+    let limit = worker.shared.config.load().handshake_timeout;
+    let ended = match timeout(limit, run(worker, leash, relay, &mut handshake)).await {
+        Ok(Ok(Progress::Ended(ended))) => Some(reason_of(ended)),
+        Ok(Ok(Progress::Paused | Progress::UpstreamEnded)) => None,
+        Ok(Err(reason)) => Some(reason),
+        Err(_) => Some(EndReason::HandshakeTimeout),
+    };
+    (handshake.seen().clone(), ended)
+}
+
+/// Relays until client, server or worker ends it.
+async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay) -> EndReason {
+    loop {
+        let before = relay.sent_upstream();
+        let progress = match relay.first_end() {
+            Some(Side::Upstream) => timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ())).await,
+            _ => Ok(run(worker, leash, relay, &mut ()).await),
+        };
+        match progress {
+            Ok(Ok(Progress::Ended(ended))) => return reason_of(ended),
+            Ok(Ok(Progress::Paused | Progress::UpstreamEnded)) => {}
+            Ok(Err(reason)) => return reason,
+            Err(_) if relay.sent_upstream() == before => return EndReason::UpstreamClosed,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Relays until there is something to decide; the error is the worker's reason to end the session.
+async fn run<O: Observer>(
+    worker: &Worker,
+    leash: &Leash,
+    relay: &mut Relay,
+    observer: &mut O,
+) -> Result<Progress, EndReason> {
+    poll_fn(|cx| {
+        if let Poll::Ready(reason) = leash.poll_ended(cx) {
+            return Poll::Ready(Err(reason));
+        }
+        let before = (relay.sent_upstream(), relay.sent_to_client());
+        let progress = relay.poll(cx, &worker.buffer, observer);
+        worker.counters.add(relay.sent_upstream() - before.0, relay.sent_to_client() - before.1);
+        Poll::Ready(Ok(ready!(progress)))
+    })
+    .await
+}
+
+fn conclude(worker: &Worker, relay: Relay, opened: Opened, reason: EndReason) -> Epilogue {
+    let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
+    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
+        worker.finish(refuse(relay.into_client(), Vec::new()));
+    }
+    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
+}
+
+fn unopened(reason: EndReason) -> Epilogue {
+    Epilogue { reason, opened: None, to_upstream: 0, to_client: 0 }
+}
+
+fn reason_of(ended: Ended) -> EndReason {
+    match ended {
+        Ended::Closed(Side::Client) => EndReason::ClientClosed,
+        Ended::Closed(Side::Upstream) => EndReason::UpstreamClosed,
+        Ended::Failed(Side::Client) => EndReason::ClientError,
+        Ended::Failed(Side::Upstream) => EndReason::UpstreamError,
+    }
+}
+
+/// Says in one line how a session ended.
+pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
+    let opened = epilogue.opened.as_ref();
+    let client: SocketAddr = leash.client;
+    tracing::info!(
+        session = leash.id,
+        %client,
+        reason = epilogue.reason.label(),
+        upstream = opened.map(|o| o.route.upstream.to_string()),
+        epoch = opened.map(|o| o.route.epoch.0),
+        user = opened.and_then(|o| o.seen.user.as_deref()),
+        thread_id = opened.and_then(|o| o.seen.thread_id),
+        tls = opened.map(|o| o.seen.tls),
+        seconds = lived.as_secs_f64(),
+        to_upstream = epilogue.to_upstream,
+        to_client = epilogue.to_client,
+        "session ended"
+    );
+}

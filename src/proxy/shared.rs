@@ -1,0 +1,55 @@
+//! What every thread of the proxy shares: settings, the route, limits, metrics, and the two ways to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::ProxyMetrics;
+use super::route::RouteTable;
+use crate::config::ProxyConfig;
+
+/// Shared by the acceptors, the workers and the control tasks.
+pub struct Shared {
+    /// The settings in effect; those that can change while the proxy runs are read where they are used.
+    pub config: ArcSwap<ProxyConfig>,
+    /// Where new sessions go.
+    pub routes: RouteTable,
+    /// Everything that is counted.
+    pub metrics: ProxyMetrics,
+    /// Places for clients that wait for a primary.
+    pub waiting_places: Arc<Semaphore>,
+    /// No more connections are accepted.
+    pub stop: CancellationToken,
+    /// Sessions that still run end now.
+    pub kill: CancellationToken,
+    /// The number of the next session.
+    pub next_session: AtomicU64,
+    started: Instant,
+}
+
+impl Shared {
+    /// Everything at its start.
+    #[must_use]
+    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics) -> Self {
+        Self {
+            waiting_places: Arc::new(Semaphore::new(config.max_held)),
+            config: ArcSwap::from_pointee(config),
+            routes,
+            metrics,
+            stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+            next_session: AtomicU64::new(1),
+            started: Instant::now(),
+        }
+    }
+
+    /// The process's monotonic clock, as the pure parts want it.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
