@@ -1,4 +1,36 @@
-//! lab
+//! Real MariaDB Galera nodes, ZooKeeper servers, capitana agents and proxies on one machine, that can be cut, frozen,
+//! stopped and killed: for tests, benches and the demo. Owns no behaviour of capitana's.
+//!
+//! A [`Lab`] has loopback addresses and a directory of its own, so that several run side by side, and leaves nothing
+//! behind, whatever happens to the process that started it (see `keeper`).
 
+mod builder;
 pub mod certs;
+pub mod client;
+mod daemon;
+mod galera;
+mod gate;
+pub mod http;
+mod keeper;
+mod lab;
+mod process;
+mod progress;
+mod report;
+pub mod scenario;
+mod slot;
+pub mod status;
 pub mod venv;
+mod wait;
+mod zookeeper;
+
+pub use builder::Builder;
+pub use daemon::{Agent, Proxy, program};
+pub use galera::{APP, MONITOR, Node, NodeStatus, Timeouts};
+pub use keeper::MARKER;
+pub use lab::Lab;
+pub use process::{Process, Recipe};
+pub use progress::Progress;
+pub use report::Report;
+pub use slot::{Base, Slot};
+pub use wait::wait_until;
+pub use zookeeper::ZooKeeper;

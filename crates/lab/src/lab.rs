@@ -1,0 +1,153 @@
+//! Owns a running lab: its parts, and its end.
+//!
+//! Does not own bringing it up (`builder`) nor what the parts are (`galera`, `zookeeper`, `daemon`).
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::builder::Builder;
+use crate::daemon::{Agent, Proxy};
+use crate::galera::Node;
+use crate::gate::Place;
+use crate::keeper::Keeper;
+use crate::process::Process;
+use crate::progress::Progress;
+use crate::slot::{Base, Slot};
+use crate::zookeeper::ZooKeeper;
+
+/// A cluster, an ensemble, agents and proxies on this machine, on addresses of their own. Everything ends and the
+/// directory goes when it is shut down, dropped, or when this process dies in whatever way.
+#[derive(Debug)]
+pub struct Lab {
+    progress: Progress,
+    parts: Parts,
+    keeper: Option<Keeper>,
+    slot: Slot,
+    _place: Option<Place>,
+}
+
+/// What a lab consists of.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) zookeepers: Vec<ZooKeeper>,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) proxies: Vec<Proxy>,
+}
+
+impl Lab {
+    /// A lab with nothing in it yet.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The Galera nodes, in order of their addresses.
+    pub fn nodes(&self) -> &[Node] {
+        &self.parts.nodes
+    }
+
+    /// The ZooKeeper servers.
+    pub fn zookeepers(&self) -> &[ZooKeeper] {
+        &self.parts.zookeepers
+    }
+
+    /// The agents: `agents()[i]` watches `nodes()[i]`.
+    pub fn agents(&self) -> &[Agent] {
+        &self.parts.agents
+    }
+
+    /// The proxies.
+    pub fn proxies(&self) -> &[Proxy] {
+        &self.parts.proxies
+    }
+
+    /// ZooKeeper's connect string.
+    pub fn zookeeper(&self) -> String {
+        let servers: Vec<_> = self.parts.zookeepers.iter().map(ZooKeeper::connect_string).collect();
+        servers.join(",")
+    }
+
+    /// Which node has the address `upstream`, a `host:port`.
+    pub fn node_at(&self, upstream: &str) -> Option<usize> {
+        self.parts.nodes.iter().position(|node| node.address().to_string() == upstream)
+    }
+
+    /// Its addresses and its directory.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Where it says what it does.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// One more process, which ends with the lab, not started: for what only one scenario has. `recipe` is called at
+    /// each start; its directory is under the lab's, and is there from now on.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn process(
+        &self,
+        name: &str,
+        recipe: impl Fn() -> Result<Command> + Send + Sync + 'static,
+    ) -> Result<Process> {
+        Process::new(self.slot.directory(), name, Arc::new(recipe))
+    }
+
+    /// Ends everything and removes the directory. Returns when that is done.
+    ///
+    /// # Errors
+    /// The keeper is gone; the next lab on this machine will clear up.
+    pub async fn shutdown(mut self) -> Result<()> {
+        self.finish().await
+    }
+
+    /// Ends everything, and keeps the logs. Returns where they are.
+    ///
+    /// # Errors
+    /// The keeper is gone, or the disk is full.
+    pub async fn fail(mut self) -> Result<PathBuf> {
+        let logs = self.keeper.as_ref().context("the lab has ended already")?.keep_logs()?;
+        self.finish().await?;
+        Ok(logs)
+    }
+
+    pub(crate) fn empty(base: &Base, progress: &Progress) -> Result<Self> {
+        let slot = base.take()?;
+        let keeper = Keeper::start(slot.directory(), &base.failed(), slot.lock_file())?;
+        let progress = progress.clone();
+        Ok(Self { progress, parts: Parts::default(), keeper: Some(keeper), slot, _place: None })
+    }
+
+    pub(crate) fn hold(&mut self, place: Place) {
+        self._place = Some(place);
+    }
+
+    pub(crate) fn fill(&mut self, parts: Parts) {
+        self.parts = parts;
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        match self.keeper.take() {
+            Some(mut keeper) => tokio::task::spawn_blocking(move || keeper.finish()).await?,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Lab {
+    /// A test that panics keeps the logs.
+    fn drop(&mut self) {
+        let Some(keeper) = self.keeper.as_mut() else { return };
+        if std::thread::panicking() {
+            if let Ok(logs) = keeper.keep_logs() {
+                self.progress.line(format_args!("the logs of the failed lab are in {}", logs.display()));
+            }
+        }
+        let _ = keeper.finish();
+    }
+}

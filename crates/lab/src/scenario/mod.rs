@@ -1,0 +1,62 @@
+//! Owns the list of scenarios, and how one is run. Each is a module beside this one.
+
+mod drivers;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use crate::builder::Builder;
+use crate::lab::Lab;
+use crate::progress::Progress;
+use crate::report::Report;
+
+/// What a scenario's run gives: its report, or why there is none.
+pub type Run = Pin<Box<dyn Future<Output = Result<Report>>>>;
+
+/// Something that is shown on real parts. To add one: a module with a `pub(super) const SCENARIO`, and a line in
+/// [`all`].
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Runs it. It says on the way what it does and sees.
+    pub run: fn(Progress) -> Run,
+}
+
+/// Every scenario, in the order in which `lab scenario all` runs them.
+pub fn all() -> Vec<Scenario> {
+    vec![drivers::SCENARIO]
+}
+
+/// The scenario called `name`.
+pub fn find(name: &str) -> Option<Scenario> {
+    all().into_iter().find(|scenario| scenario.name == name)
+}
+
+/// Brings a lab up, runs `body` in it and ends the lab. When the report has failures, or `body` an error, which becomes
+/// one, the logs are kept and it is said where.
+///
+/// # Errors
+/// The lab does not come up or cannot be ended.
+pub async fn in_lab(
+    builder: Builder,
+    progress: &Progress,
+    body: impl AsyncFnOnce(&Lab, &mut Report) -> Result<()>,
+) -> Result<Report> {
+    let lab = builder.start(progress).await?;
+    let mut report = Report::default();
+    if let Err(error) = body(&lab, &mut report).await {
+        report.fail(format!("{error:#}"));
+    }
+    if report.passed() {
+        lab.shutdown().await?;
+    } else {
+        let logs = lab.fail().await?;
+        progress.say(format_args!("the logs of the failed run are in {}", logs.display()));
+    }
+    Ok(report)
+}
