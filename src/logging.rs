@@ -1,7 +1,8 @@
 //! Where log lines go and how they look: standard error, for people or as JSON. Installed once, by `main`.
 //! What is logged is said where it happens.
 
-use std::io;
+use std::env;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -34,7 +35,8 @@ pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
 /// The filter is not one (which the settings have checked before), or a subscriber is there already.
 pub fn install(format: LogFormat, filter: &str) -> Result<(), Error> {
     let filter = parse_filter(filter).map_err(Error::Internal)?;
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    let lines = fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
     let installed = match format {
         LogFormat::Human => lines.with_target(false).finish().try_init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),

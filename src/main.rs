@@ -11,7 +11,7 @@ use capitana::config::CommonConfig;
 use capitana::config::load::load;
 use capitana::config::settings::{AgentSettings, ProxySettings};
 use capitana::error::Error;
-use capitana::{exit, logging};
+use capitana::{exit, logging, proxy};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
@@ -30,12 +30,15 @@ fn run(request: Request) -> Result<(), Error> {
     match request {
         Request::Proxy(matches) => {
             let loaded = load::<ProxySettings>(&matches)?;
-            start_log(&loaded.config.common, &loaded.warnings)
+            start_log(&loaded.config.common, &loaded.warnings)?;
+            proxy::run(loaded.config, &|| load::<ProxySettings>(&matches).map(|again| again.config))
         }
         Request::Agent(matches) => {
             let loaded = load::<AgentSettings>(&matches)?;
             start_log(&loaded.config.common, &loaded.warnings)
         }
+        Request::Status(args, matches) => args.run(&matches, out),
+        Request::Primary(args, matches) => args.run(&matches, out),
         Request::CheckConfig(args) => args.run(out),
         Request::Completions(args) => args.run(out),
         Request::Print(text) => out.write_all(text.as_bytes()).map_err(Error::Output),

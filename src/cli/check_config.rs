@@ -75,10 +75,7 @@ impl CheckConfigArgs {
             return writeln!(out, "{}: ok", path.display());
         }
         writeln!(out, "# {}: ok", path.display())?;
-        checked
-            .effective
-            .iter()
-            .try_for_each(|setting| show(setting, out))
+        checked.effective.iter().try_for_each(|setting| show(setting, out))
     }
 }
 
@@ -91,14 +88,10 @@ struct Checked {
 fn as_daemon<D: load::Daemon>(path: &Path) -> Result<Checked, Error> {
     let command = DaemonArgs::<D>::augment_args(Command::new("capitana"));
     let arguments: [OsString; 3] = ["capitana".into(), "--config".into(), path.into()];
-    let matches = command
-        .try_get_matches_from(&arguments)
-        .map_err(|error| usage::error(&error, &arguments))?;
+    let matches =
+        command.try_get_matches_from(&arguments).map_err(|error| usage::error(&error, &arguments))?;
     let loaded = load::load::<D>(&matches)?;
-    Ok(Checked {
-        warnings: loaded.warnings,
-        effective: loaded.effective,
-    })
+    Ok(Checked { warnings: loaded.warnings, effective: loaded.effective })
 }
 
 /// Prints a setting so that the whole is a settings file again.

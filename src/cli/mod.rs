@@ -3,7 +3,12 @@
 
 mod check_config;
 mod completions;
+mod election;
+mod primary;
+mod proxies;
+mod status;
 mod usage;
+mod wait;
 
 use std::ffi::OsString;
 
@@ -11,6 +16,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 pub use check_config::CheckConfigArgs;
 pub use completions::CompletionsArgs;
+pub use primary::PrimaryArgs;
+pub use status::StatusArgs;
 
 use crate::config::load::DaemonArgs;
 use crate::config::settings::{AgentSettings, ProxySettings};
@@ -45,6 +52,14 @@ enum Commands {
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(Box<DaemonArgs<AgentSettings>>),
 
+    /// Show the election, its members, and what the proxies make of it
+    #[command(after_help = status::EXAMPLES)]
+    Status(StatusArgs),
+
+    /// Print the current primary's host:port, for scripts
+    #[command(after_help = primary::EXAMPLES)]
+    Primary(PrimaryArgs),
+
     /// Check settings files without starting anything
     #[command(after_help = check_config::EXAMPLES)]
     CheckConfig(CheckConfigArgs),
@@ -76,6 +91,10 @@ pub enum Request {
     Proxy(ArgMatches),
     /// Run the agent with the settings in these matches.
     Agent(ArgMatches),
+    /// Show the election; the settings are in the matches.
+    Status(StatusArgs, ArgMatches),
+    /// Print the primary; the settings are in the matches.
+    Primary(PrimaryArgs, ArgMatches),
     /// Check settings files.
     CheckConfig(CheckConfigArgs),
     /// Print a completion script.
@@ -98,13 +117,12 @@ pub fn parse(arguments: &[OsString]) -> Result<Request, Error> {
 
 fn request(matches: &ArgMatches) -> Result<Request, Error> {
     let cli = Cli::from_arg_matches(matches).map_err(|error| Error::Usage(error.to_string()))?;
-    let own = matches
-        .subcommand()
-        .map(|(_, own)| own.clone())
-        .unwrap_or_default();
+    let own = matches.subcommand().map(|(_, own)| own.clone()).unwrap_or_default();
     Ok(match cli.command {
         Commands::Proxy(_) => Request::Proxy(own),
         Commands::Agent(_) => Request::Agent(own),
+        Commands::Status(args) => Request::Status(args, own),
+        Commands::Primary(args) => Request::Primary(args, own),
         Commands::CheckConfig(args) => Request::CheckConfig(args),
         Commands::Completions(args) => Request::Completions(args),
     })

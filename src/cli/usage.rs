@@ -26,11 +26,7 @@ pub(super) fn text(help: &clap::Error) -> String {
 }
 
 fn styled(text: &StyledStr, terminal: bool) -> String {
-    if terminal {
-        text.ansi().to_string()
-    } else {
-        text.to_string()
-    }
+    if terminal { text.ansi().to_string() } else { text.to_string() }
 }
 
 fn bad_value(error: &clap::Error, arguments: &[OsString]) -> Option<Error> {
@@ -65,11 +61,8 @@ fn word(error: &clap::Error, kind: ContextKind) -> Option<&str> {
 
 /// clap looks at a flag's variable only where the flag is not on the command line.
 fn is_flag(name: &str, arguments: &[OsString]) -> bool {
-    arguments
-        .iter()
-        .filter_map(|argument| argument.to_str())
-        .any(|argument| {
-            let flag = argument.split_once('=').map_or(argument, |(flag, _)| flag);
-            flag.strip_prefix("--") == Some(name)
-        })
+    arguments.iter().filter_map(|argument| argument.to_str()).any(|argument| {
+        let flag = argument.split_once('=').map_or(argument, |(flag, _)| flag);
+        flag.strip_prefix("--") == Some(name)
+    })
 }

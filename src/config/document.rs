@@ -32,10 +32,8 @@ impl Document {
     /// # Errors
     /// The file cannot be read, or is not TOML.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(|source| Error::ReadFile {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
         Self::parse(path, text)
     }
 
@@ -48,11 +46,7 @@ impl Document {
             Ok(table) => entries(table.get_ref()),
             Err(error) => return Err(syntax(path, &text, &error)),
         };
-        Ok(Self {
-            path: path.to_owned(),
-            text,
-            entries,
-        })
+        Ok(Self { path: path.to_owned(), text, entries })
     }
 
     /// The file, as it was named.
@@ -102,11 +96,7 @@ impl Document {
     }
 
     fn at(&self, entry: &Entry, offset: usize) -> Origin {
-        Origin::File {
-            path: self.path.clone(),
-            line: line(&self.text, offset),
-            key: entry.key.clone(),
-        }
+        Origin::File { path: self.path.clone(), line: line(&self.text, offset), key: entry.key.clone() }
     }
 }
 
@@ -131,20 +121,13 @@ fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let path = path.to_owned();
     if error.message() == "duplicate key" {
         return Error::Setting {
-            origin: Origin::File {
-                path,
-                line,
-                key: found.to_owned(),
-            },
+            origin: Origin::File { path, line, key: found.to_owned() },
             problem: "this key is set twice: keep one".to_owned(),
         };
     }
     let problem = format!("not TOML: {}", error.message().replace('\n', ", "));
     match key_on(text, line) {
-        Some(key) => Error::Setting {
-            origin: Origin::File { path, line, key },
-            problem,
-        },
+        Some(key) => Error::Setting { origin: Origin::File { path, line, key }, problem },
         None => Error::Syntax { path, line, problem },
     }
 }

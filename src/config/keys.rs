@@ -2,6 +2,7 @@
 //! What the keys mean is in `settings`.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Args, Command};
 
@@ -9,6 +10,9 @@ use super::document::Document;
 use super::load::DaemonArgs;
 use super::settings::{AgentSettings, ProxySettings};
 use crate::error::{Error, Origin};
+
+/// The port of the proxy's admin endpoint unless a setting says otherwise.
+pub const PROXY_ADMIN_PORT: u16 = 9307;
 
 /// How alike two keys must be (Jaro-Winkler) for one to be suggested for the other; clap uses 0.7 for flags.
 const ALIKE: f64 = 0.8;
@@ -31,10 +35,7 @@ impl Kind {
             Self::Agent => DaemonArgs::<AgentSettings>::augment_args(Command::new("agent")),
         };
         let flags = command.get_arguments().filter_map(|flag| flag.get_long());
-        flags
-            .filter(|flag| *flag != "config")
-            .map(str::to_owned)
-            .collect()
+        flags.filter(|flag| *flag != "config").map(str::to_owned).collect()
     }
 
     /// Which daemon `document` is for: the one with more of its keys, or else the one in the file's name.
@@ -42,10 +43,7 @@ impl Kind {
     pub fn detect(document: &Document) -> Option<Self> {
         let count = |kind: Self| {
             let keys = kind.keys();
-            document
-                .keys()
-                .filter(|key| keys.iter().any(|known| known == key))
-                .count()
+            document.keys().filter(|key| keys.iter().any(|known| known == key)).count()
         };
         let name = document.path().file_name()?.to_string_lossy().to_lowercase();
         match (count(Self::Proxy), count(Self::Agent)) {
@@ -55,6 +53,16 @@ impl Kind {
             _ if name.contains("agent") => Some(Self::Agent),
             _ => None,
         }
+    }
+
+    /// Where the daemon's admin endpoint is unless a setting says otherwise: on this host only.
+    #[must_use]
+    pub fn admin_listen(self) -> SocketAddr {
+        let port = match self {
+            Self::Proxy => PROXY_ADMIN_PORT,
+            Self::Agent => 9308,
+        };
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 
     fn other(self) -> Self {
@@ -80,28 +88,20 @@ impl fmt::Display for Kind {
 /// The first key that is none, and the one that was probably meant.
 pub fn check(document: &Document, kind: Kind) -> Result<(), Error> {
     let known = kind.keys();
-    let Some(unknown) = document
-        .keys()
-        .find(|key| !known.iter().any(|known| known == key))
-    else {
+    let Some(unknown) = document.keys().find(|key| !known.iter().any(|known| known == key)) else {
         return Ok(());
     };
     let problem = if document.is_table(unknown) {
         "settings are not grouped in tables: write each key at the top level".to_owned()
     } else if kind.other().keys().iter().any(|key| key == unknown) {
-        format!(
-            "this is a setting of the {}, and this file is for the {kind}",
-            kind.other()
-        )
+        format!("this is a setting of the {}, and this file is for the {kind}", kind.other())
     } else {
         match closest(unknown, &known) {
             Some(meant) => format!("unknown key; did you mean {meant}?"),
             None => format!("unknown key; `capitana {kind} --help` lists the settings"),
         }
     };
-    let origin = document
-        .origin(unknown)
-        .unwrap_or_else(|| Origin::Unset(unknown.to_owned()));
+    let origin = document.origin(unknown).unwrap_or_else(|| Origin::Unset(unknown.to_owned()));
     Err(Error::Setting { origin, problem })
 }
 

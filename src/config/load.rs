@@ -96,11 +96,7 @@ pub fn load<D: Daemon>(matches: &ArgMatches) -> Result<Loaded<D::Config>, Error>
     let mut warnings = Vec::new();
     let common = resolve::common(&args.election, &mut args.daemon, D::KIND);
     let config = args.own.resolve(common, &source, &mut warnings)?;
-    Ok(Loaded {
-        config,
-        warnings,
-        effective: args.effective(&source),
-    })
+    Ok(Loaded { config, warnings, effective: args.effective(&source) })
 }
 
 impl<D: Daemon> DaemonArgs<D> {
@@ -112,11 +108,7 @@ impl<D: Daemon> DaemonArgs<D> {
 
     fn effective(&self, source: &Source<'_>) -> Vec<Effective> {
         let groups = [self.election.values(), self.own.values(), self.daemon.values()];
-        let setting = |(id, value)| Effective {
-            key: key(id),
-            value,
-            origin: source.origin(id),
-        };
+        let setting = |(id, value)| Effective { key: key(id), value, origin: source.origin(id) };
         groups.into_iter().flatten().map(setting).collect()
     }
 }

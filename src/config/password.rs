@@ -19,10 +19,7 @@ pub(super) fn file(
     let Some(named) = named else {
         return Ok(None);
     };
-    let path = source
-        .directory("password_file")
-        .unwrap_or(Path::new(""))
-        .join(named);
+    let path = source.directory("password_file").unwrap_or(Path::new("")).join(named);
     let unreadable = |cause: String| Error::ReadNamed {
         origin: source.origin("password_file"),
         path: path.clone(),
@@ -36,9 +33,7 @@ pub(super) fn file(
     if metadata.permissions().mode() & OTHERS_READ != 0 {
         let origin = source.origin("password_file");
         let path = path.display();
-        warnings.push(format!(
-            "{origin}: everybody on this host can read {path}: chmod o-r {path}"
-        ));
+        warnings.push(format!("{origin}: everybody on this host can read {path}: chmod o-r {path}"));
     }
     Ok(Some(path))
 }

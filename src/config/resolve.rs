@@ -2,7 +2,7 @@
 //! What one value may be is checked where it is read, in `words`.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use capitana_core::{AllowList, HostPort};
 
@@ -21,12 +21,7 @@ const MOST_THREADS: usize = 1024;
 
 /// What both daemons read.
 pub(super) fn common(election: &ElectionSettings, daemon: &mut DaemonSettings, kind: Kind) -> CommonConfig {
-    let port = match kind {
-        Kind::Proxy => 9307,
-        Kind::Agent => 9308,
-    };
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(default));
+    let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(kind.admin_listen()));
     CommonConfig {
         zookeeper: election.zookeeper.as_ref().map(|text| text.value.0.clone()),
         zookeeper_session_timeout: daemon.zookeeper_session_timeout.value.0,
@@ -48,11 +43,7 @@ impl Daemon for ProxySettings {
         _warnings: &mut Vec<String>,
     ) -> Result<ProxyConfig, Error> {
         one_way_to_the_primary(&common, self.primary.is_some(), source)?;
-        let rules = self
-            .allow_upstreams
-            .iter()
-            .map(|rule| rule.value.clone())
-            .collect();
+        let rules = self.allow_upstreams.iter().map(|rule| rule.value.clone()).collect();
         Ok(ProxyConfig {
             listen: self.listeners(common.admin_listen, source)?,
             primary: self.primary.as_ref().map(|text| text.value.clone()),
@@ -90,20 +81,12 @@ impl ProxySettings {
     fn listeners(&self, admin: SocketAddr, source: &Source<'_>) -> Result<Vec<SocketAddr>, Error> {
         let listen: Vec<_> = self.listen.iter().map(|text| text.value).collect();
         if listen.is_empty() {
-            return Err(source.error(
-                "listen",
-                "expected at least one address, such as [\"0.0.0.0:3306\"]",
-            ));
+            return Err(source.error("listen", "expected at least one address, such as [\"0.0.0.0:3306\"]"));
         }
         let mut seen = BTreeSet::from([admin]);
-        match listen
-            .iter()
-            .find(|address| address.port() != 0 && !seen.insert(**address))
-        {
-            Some(address) if *address == admin => Err(source.error(
-                "listen",
-                format!("{address} is also the address of admin-listen: choose another"),
-            )),
+        match listen.iter().find(|address| address.port() != 0 && !seen.insert(**address)) {
+            Some(address) if *address == admin => Err(source
+                .error("listen", format!("{address} is also the address of admin-listen: choose another"))),
             Some(twice) => Err(source.error("listen", format!("{twice} is there twice: keep one"))),
             None => Ok(listen),
         }
@@ -112,10 +95,9 @@ impl ProxySettings {
     fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
         let threads = self.threads.as_ref().map(|text| text.value.get());
         match threads {
-            Some(threads) if threads > MOST_THREADS => Err(source.error(
-                "threads",
-                format!("expected at most {MOST_THREADS}, found {threads}"),
-            )),
+            Some(threads) if threads > MOST_THREADS => {
+                Err(source.error("threads", format!("expected at most {MOST_THREADS}, found {threads}")))
+            }
             threads => Ok(threads),
         }
     }
@@ -165,8 +147,7 @@ impl AgentSettings {
             ServerAddress::Unix(_) => capitana_core::DEFAULT_PORT,
         };
         let address = match &self.advertise {
-            Some(text) if text.value.has_port => Ok(text.value.address.clone()),
-            Some(text) => HostPort::new(text.value.address.host(), port),
+            Some(text) => text.value.or_port(port),
             None => HostPort::new(host, port),
         };
         let address = address.map_err(|error| {
@@ -176,14 +157,9 @@ impl AgentSettings {
         })?;
         if self.advertise.is_none() && address.host().starts_with("localhost") {
             let origin = source.origin("advertise");
-            warnings.push(format!(
-                "{origin}: proxies on other hosts cannot reach {address}: set it"
-            ));
+            warnings.push(format!("{origin}: proxies on other hosts cannot reach {address}: set it"));
         }
-        self.advertise = Some(Text::of(Advertised {
-            address: address.clone(),
-            has_port: true,
-        }));
+        self.advertise = Some(Text::of(Advertised { address: address.clone(), has_port: true }));
         Ok(address)
     }
 }

@@ -33,6 +33,12 @@ impl<'a> Source<'a> {
         self.document.as_ref()
     }
 
+    /// The settings file, to keep.
+    #[must_use]
+    pub fn into_document(self) -> Option<Document> {
+        self.document
+    }
+
     /// The file's value of the setting `id`, unless a flag or the environment has one.
     ///
     /// # Errors
@@ -56,10 +62,7 @@ impl<'a> Source<'a> {
     /// An error about the value of the setting `id`.
     #[must_use]
     pub fn error(&self, id: &str, problem: impl Into<String>) -> Error {
-        Error::Setting {
-            origin: self.origin(id),
-            problem: problem.into(),
-        }
+        Error::Setting { origin: self.origin(id), problem: problem.into() }
     }
 
     /// The directory from which a relative path in the setting `id` counts, if it stands in a file.

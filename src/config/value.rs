@@ -34,10 +34,7 @@ pub struct Text<T> {
 impl<T: fmt::Display> Text<T> {
     /// A value that nobody has written.
     pub fn of(value: T) -> Self {
-        Self {
-            text: value.to_string(),
-            value,
-        }
+        Self { text: value.to_string(), value }
     }
 }
 
@@ -46,10 +43,7 @@ impl<T: Word> FromStr for Text<T> {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match T::read(text) {
-            Ok(value) => Ok(Self {
-                value,
-                text: text.to_owned(),
-            }),
+            Ok(value) => Ok(Self { value, text: text.to_owned() }),
             Err(why) if why.is_empty() => {
                 Err(format!("expected {}, found \"{}\"", T::EXPECTED, shorten(text)))
             }
@@ -105,8 +99,5 @@ impl<T: Word> Visitor<'_> for TextVisitor<T> {
 
 /// What is quoted from input that may be long: printable, 60 characters at most.
 pub(crate) fn shorten(text: &str) -> String {
-    text.chars()
-        .take(60)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
+    text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capitana_core::{AllowRule, HostPort};
+use capitana_core::{AllowRule, HostPort, HostPortError};
 
 use super::ServerAddress;
 use super::value::{Word, shorten};
@@ -114,6 +114,17 @@ pub struct Advertised {
     pub has_port: bool,
 }
 
+impl Advertised {
+    /// The address, with this port if the text names none.
+    ///
+    /// # Errors
+    /// `port` is 0.
+    pub fn or_port(&self, port: u16) -> Result<HostPort, HostPortError> {
+        let port = if self.has_port { self.address.port() } else { port };
+        HostPort::new(self.address.host(), port)
+    }
+}
+
 impl fmt::Display for Advertised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
@@ -126,10 +137,7 @@ impl Word for Advertised {
     fn read(text: &str) -> Result<Self, String> {
         let behind_brackets = text.rsplit(']').next().unwrap_or(text);
         let bare_address = text.parse::<IpAddr>().is_ok();
-        Ok(Self {
-            address: HostPort::read(text)?,
-            has_port: !bare_address && behind_brackets.contains(':'),
-        })
+        Ok(Self { address: HostPort::read(text)?, has_port: !bare_address && behind_brackets.contains(':') })
     }
 }
 
@@ -174,13 +182,8 @@ impl Word for Ensemble {
 }
 
 fn server(text: &str) -> Result<String, String> {
-    let server = Advertised::read(text.trim())?;
-    let port = if server.has_port {
-        server.address.port()
-    } else {
-        ZOOKEEPER_PORT
-    };
-    let server = HostPort::new(server.address.host(), port).map_err(|error| error.to_string())?;
+    let server = Advertised::read(text.trim())?.or_port(ZOOKEEPER_PORT);
+    let server = server.map_err(|error| error.to_string())?;
     Ok(server.to_string())
 }
 
@@ -212,10 +215,6 @@ impl Word for Name {
 
     fn read(text: &str) -> Result<Self, String> {
         let fits = (1..=253).contains(&text.chars().count()) && !text.contains(char::is_control);
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(String::new())
-        }
+        if fits { Ok(Self(text.to_owned())) } else { Err(String::new()) }
     }
 }

@@ -1,0 +1,153 @@
+//! What an operator's command is told about the election, and one reading of it from ZooKeeper.
+//! What the reading means is decided in `capitana_core`; how it is printed, by the commands.
+
+use std::future::Future;
+use std::time::Duration;
+
+use capitana_core::{AllowList, AllowRule, HostPort, View};
+use clap::{ArgMatches, Args};
+use tokio::time::timeout;
+
+use super::wait::patiently;
+use crate::config::document::Document;
+use crate::config::keys::{self, Kind};
+use crate::config::load::FileArg;
+use crate::config::settings::{ElectionSettings, Group};
+use crate::config::source::Source;
+use crate::config::value::Text;
+use crate::config::words::Period;
+use crate::control::coordinator::{Coordinator, CoordinatorError, read_election};
+use crate::control::zookeeper::ZooKeeperConnector;
+use crate::error::Error;
+
+/// The session asked of ZooKeeper: it is given back at the end, and a reader that is killed costs nobody anything.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Which election, and how long to wait for it.
+#[derive(Debug, Args)]
+pub struct ElectionArgs {
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    election: ElectionSettings,
+
+    /// How long to wait for an answer
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    timeout: Text<Period>,
+}
+
+/// Which election, after the settings file has been read.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Where the primary's name comes from.
+    pub(super) from: From,
+    /// How long to wait for an answer.
+    pub(super) timeout: Duration,
+    /// The settings file, and the daemon it is for.
+    pub(super) document: Option<(Document, Kind)>,
+}
+
+/// Where the primary's name comes from.
+#[derive(Debug)]
+pub(super) enum From {
+    /// The settings file names it: there is no election.
+    Fixed(HostPort),
+    /// ZooKeeper.
+    Election(Election),
+}
+
+/// An election in ZooKeeper.
+#[derive(Debug)]
+pub(super) struct Election {
+    /// The connect string.
+    pub(super) zookeeper: String,
+    /// The znode whose children are the candidates.
+    pub(super) path: String,
+    allowed: AllowList,
+}
+
+/// One reading of an election.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Whether the election's znode exists.
+    pub(super) exists: bool,
+    /// The candidates in order.
+    pub(super) view: View,
+}
+
+impl ElectionArgs {
+    /// Reads the settings file, if there is one, for what neither flags nor the environment have said.
+    pub(super) fn known(&self, matches: &ArgMatches) -> Result<Known, Error> {
+        let document = match &self.file.config {
+            Some(path) => Some(Document::read(path)?),
+            None => None,
+        };
+        let kind = document.as_ref().and_then(Kind::detect).unwrap_or(Kind::Proxy);
+        if let Some(document) = &document {
+            keys::check(document, kind)?;
+        }
+        let source = Source::new(matches, document);
+        let mut election = self.election.clone();
+        election.fill(&source)?;
+        Ok(Known {
+            from: from(&election, &source)?,
+            timeout: self.timeout.value.0,
+            document: source.into_document().map(|document| (document, kind)),
+        })
+    }
+}
+
+fn from(election: &ElectionSettings, source: &Source<'_>) -> Result<From, Error> {
+    let rules: Option<Vec<Text<AllowRule>>> = in_file(source, "allow-upstreams")?;
+    let fixed: Option<Text<HostPort>> = in_file(source, "primary")?;
+    match (&election.zookeeper, fixed) {
+        (Some(zookeeper), _) => Ok(From::Election(Election {
+            zookeeper: zookeeper.value.0.clone(),
+            path: election.election_path.value.0.clone(),
+            allowed: AllowList::new(rules.unwrap_or_default().into_iter().map(|rule| rule.value).collect()),
+        })),
+        (None, Some(fixed)) => Ok(From::Fixed(fixed.value)),
+        (None, None) => Err(source.error(
+            "zookeeper",
+            "missing: name ZooKeeper's servers with --zookeeper zk1:2181,zk2:2181 or a settings file with --config",
+        )),
+    }
+}
+
+fn in_file<T: serde::de::DeserializeOwned>(source: &Source<'_>, key: &str) -> Result<Option<T>, Error> {
+    source.document().map_or(Ok(None), |document| document.value(key))
+}
+
+impl Election {
+    /// Reads the election, and says on a terminal what is waited for if it takes long.
+    pub(super) async fn read(&self, limit: Duration) -> Result<Reading, Error> {
+        let waiting_for = format!("ZooKeeper at {}", self.zookeeper);
+        let reading = patiently(&waiting_for, limit, self.within(limit, self.ask())).await?;
+        reading.map_err(|error| {
+            let (what, cause) = (error.what, error.cause);
+            self.error(format!("{what}: {cause}; is ZooKeeper running, and can this host reach it?"))
+        })
+    }
+
+    async fn within<T>(&self, limit: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
+        timeout(limit, answer).await.map_err(|_| {
+            let limit = humantime::format_duration(limit);
+            self.error(format!(
+                "no answer within {limit}; is it running, and can this host reach it? (--timeout waits longer)"
+            ))
+        })
+    }
+
+    async fn ask(&self) -> Result<Reading, CoordinatorError> {
+        let connector =
+            ZooKeeperConnector { servers: self.zookeeper.clone(), session_timeout: SESSION_TIMEOUT };
+        let session = connector.connect().await?;
+        session.sync(&self.path).await?;
+        let (raw, _watch) = read_election(&session, &self.path).await?;
+        Ok(Reading { exists: raw.exists, view: View::read(&raw, &self.allowed) })
+    }
+
+    fn error(&self, problem: String) -> Error {
+        Error::ZooKeeper { ensemble: self.zookeeper.clone(), problem }
+    }
+}

@@ -1,0 +1,164 @@
+//! `capitana status`: the election, its members, and what the proxies make of it. It gathers and judges; the table
+//! is laid out in `table`.
+
+mod table;
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use capitana_core::{Epoch, HostPort, Member, Skipped};
+use clap::{ArgMatches, Args};
+use serde::Serialize;
+
+use super::election::{Election, ElectionArgs, From, Known};
+use super::proxies::{self, Proxy};
+use super::wait::runtime;
+use crate::config::document::Document;
+use crate::config::keys::{Kind, PROXY_ADMIN_PORT};
+use crate::config::value::Text;
+use crate::config::words::Advertised;
+use crate::error::{Error, Origin};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  capitana status --zookeeper zk1:2181 --proxy app1:9307 --proxy app2:9307
+  capitana status --config /etc/capitana/proxy.toml
+  capitana status --zookeeper zk1:2181 --json | jq -r '.election.primary.upstream'
+
+Exits with 69 if ZooKeeper does not answer; the proxies' view is shown all the same.";
+
+/// What `capitana status` is asked.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    election: ElectionArgs,
+
+    /// Ask the proxy with this admin address for its view; may be given several times [default: the
+    /// admin address in a proxy's settings file]
+    #[arg(long = "proxy", value_name = "HOST:PORT", value_delimiter = ',')]
+    proxies: Vec<Text<Advertised>>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    /// The election.
+    pub(super) election: ElectionStatus,
+    /// The proxies in the order they were named.
+    pub(super) proxies: Vec<Proxy>,
+}
+
+/// The election as it was read.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ElectionStatus {
+    /// The connect string; none with a fixed primary.
+    pub(super) zookeeper: Option<String>,
+    /// The election's znode.
+    pub(super) path: Option<String>,
+    /// A fixed primary, which stands in for the election.
+    pub(super) fixed_primary: Option<HostPort>,
+    /// The first of the members.
+    pub(super) primary: Option<Member>,
+    /// The primary's epoch.
+    pub(super) epoch: Option<Epoch>,
+    /// The candidates, oldest first.
+    pub(super) members: Vec<Member>,
+    /// Children of the election's znode that are no candidates.
+    pub(super) skipped: Vec<Skipped>,
+    /// Why the election could not be read, or that it does not exist.
+    pub(super) error: Option<String>,
+}
+
+impl StatusArgs {
+    /// Prints the status.
+    ///
+    /// # Errors
+    /// ZooKeeper does not answer, or the settings are wrong.
+    pub fn run(&self, matches: &ArgMatches, out: &mut dyn Write) -> Result<(), Error> {
+        let known = self.election.known(matches)?;
+        let addresses = self.addresses(&known)?;
+        let (status, outcome) = runtime()?.block_on(gather(&known, addresses));
+        self.print(&status, out).map_err(Error::Output)?;
+        outcome
+    }
+
+    fn print(&self, status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.json {
+            serde_json::to_writer_pretty(&mut *out, status)?;
+            return writeln!(out);
+        }
+        table::print(status, out)
+    }
+
+    fn addresses(&self, known: &Known) -> Result<Vec<HostPort>, Error> {
+        if let (true, Some((document, Kind::Proxy))) = (self.proxies.is_empty(), &known.document) {
+            return own_admin_address(document).map(|address| vec![address]);
+        }
+        let address = |text: &Text<Advertised>| text.value.or_port(PROXY_ADMIN_PORT);
+        self.proxies
+            .iter()
+            .map(|text| address(text).map_err(|error| bad_address(&error.to_string())))
+            .collect()
+    }
+}
+
+/// The admin address of the proxy whose settings these are; one on every address is asked on this host's own.
+fn own_admin_address(document: &Document) -> Result<HostPort, Error> {
+    let set: Option<Text<SocketAddr>> = document.value("admin-listen")?;
+    let address = set.map_or(Kind::Proxy.admin_listen(), |text| text.value);
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    HostPort::new(&host.to_string(), address.port()).map_err(|error| bad_address(&error.to_string()))
+}
+
+fn bad_address(problem: &str) -> Error {
+    Error::Setting { origin: Origin::Flag("proxy".to_owned()), problem: problem.to_owned() }
+}
+
+/// Asks ZooKeeper and the proxies at the same time. What ZooKeeper did not say is also the command's outcome.
+async fn gather(known: &Known, addresses: Vec<HostPort>) -> (Status, Result<(), Error>) {
+    let ((election, outcome), proxies) =
+        tokio::join!(election_status(&known.from, known.timeout), proxies::ask(addresses, known.timeout));
+    (Status { election, proxies }, outcome)
+}
+
+async fn election_status(from: &From, limit: Duration) -> (ElectionStatus, Result<(), Error>) {
+    match from {
+        From::Election(election) => read(election, limit).await,
+        From::Fixed(primary) => {
+            let fixed_primary = Some(primary.clone());
+            (ElectionStatus { fixed_primary, ..ElectionStatus::default() }, Ok(()))
+        }
+    }
+}
+
+async fn read(election: &Election, limit: Duration) -> (ElectionStatus, Result<(), Error>) {
+    let mut status = ElectionStatus {
+        zookeeper: Some(election.zookeeper.clone()),
+        path: Some(election.path.clone()),
+        ..ElectionStatus::default()
+    };
+    match election.read(limit).await {
+        Ok(reading) => {
+            if !reading.exists {
+                status.error = Some("the znode does not exist: no agent has registered yet".to_owned());
+            }
+            status.primary = reading.view.members.first().cloned();
+            status.epoch = status.primary.as_ref().map(|primary| primary.epoch);
+            status.members = reading.view.members;
+            status.skipped = reading.view.skipped;
+            (status, Ok(()))
+        }
+        Err(error) => {
+            status.error = Some(error.to_string());
+            (status, Err(error))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The status as text for people: columns as wide as what is in them, and nothing that could move a cursor.
+
+use std::io::{self, Write};
+
+use serde::Deserialize;
+
+use super::super::proxies::{Answer, Proxy, Shown};
+use super::{ElectionStatus, Status};
+use crate::config::value::shorten;
+
+/// Prints the whole status.
+pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    election(&status.election, out)?;
+    if !status.proxies.is_empty() {
+        writeln!(out)?;
+        proxies(status, out)?;
+    }
+    Ok(())
+}
+
+fn election(election: &ElectionStatus, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(fixed) = &election.fixed_primary {
+        return writeln!(out, "election  none: {fixed} is a fixed primary");
+    }
+    let path = election.path.as_deref().unwrap_or_default();
+    let zookeeper = election.zookeeper.as_deref().unwrap_or_default();
+    writeln!(out, "election  {path} in ZooKeeper at {zookeeper}")?;
+    match (&election.primary, &election.error) {
+        (Some(primary), _) => writeln!(out, "primary   {}, epoch {}", primary.upstream, primary.epoch)?,
+        (None, Some(error)) => writeln!(out, "primary   unknown: {}", shorten_line(error))?,
+        (None, None) => writeln!(out, "primary   none: no acceptable member; is an agent's server healthy?")?,
+    }
+    members(election, out)
+}
+
+fn members(election: &ElectionStatus, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![row(["", "EPOCH", "MEMBER", "NODE", "ZNODE"])];
+    for (place, member) in election.members.iter().enumerate() {
+        rows.push(row([
+            if place == 0 { "*" } else { "" },
+            &member.epoch.to_string(),
+            &member.upstream.to_string(),
+            member.node.as_deref().unwrap_or("-"),
+            &member.name,
+        ]));
+    }
+    if rows.len() > 1 {
+        writeln!(out)?;
+        columns(&rows, out)?;
+    }
+    for skipped in &election.skipped {
+        let (name, reason) = (shorten(&skipped.name), skipped.reason.label());
+        writeln!(out, "skipped   {name}: {reason}")?;
+    }
+    Ok(())
+}
+
+fn proxies(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![row(["PROXY", "READY", "PRIMARY", "EPOCH", "SESSIONS", "HELD", ""])];
+    rows.extend(status.proxies.iter().map(|proxy| proxy_row(proxy, &status.election)));
+    columns(&rows, out)
+}
+
+fn proxy_row(proxy: &Proxy, election: &ElectionStatus) -> Vec<String> {
+    let address = proxy.address.to_string();
+    let shown = match &proxy.answer {
+        Answer::Status(status) => Shown::deserialize(status),
+        Answer::Error(why) => {
+            return row([&address, "no", "-", "-", "-", "-", &format!("unreachable: {why}")]);
+        }
+    };
+    let shown = match shown {
+        Ok(shown) => shown,
+        Err(error) => {
+            let remark = format!("its /status is not understood: {error}");
+            return row([&address, "no", "-", "-", "-", "-", &remark]);
+        }
+    };
+    let route = shown.route.as_ref();
+    let elsewhere = match (route, election.epoch) {
+        (Some(route), Some(epoch)) if route.epoch != epoch.0 => "follows another epoch",
+        _ => "",
+    };
+    row([
+        &address,
+        if shown.ready { "yes" } else { "no" },
+        route.map_or("-", |route| &route.upstream),
+        &route.map_or("-".to_owned(), |route| route.epoch.to_string()),
+        &shown.sessions.active.to_string(),
+        &shown.sessions.held.to_string(),
+        shown.not_ready_because.as_deref().unwrap_or(elsewhere),
+    ])
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(shorten_line).to_vec()
+}
+
+/// What came over the network must not reach the terminal as control characters.
+fn shorten_line(text: &str) -> String {
+    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn columns(rows: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len))
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    for row in rows {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
