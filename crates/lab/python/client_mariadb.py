@@ -15,7 +15,7 @@ class Refused(Exception):
 
 
 def run(settings):
-    session = execute(settings, data.SESSION + "$$\n", "--skip-column-names").decode()
+    session = execute(settings, data.session() + "$$\n", "--skip-column-names").decode()
     say("session", *(column or "-" for column in session.split("\n")[0].split("\t")))
     told = ["-vvv", "--force", "--show-warnings", "--column-type-info"]
     tell(execute(settings, "".join(f"{statement}$$\n" for statement in data.statements()), *told))

@@ -5,16 +5,16 @@ import random
 
 SEED = 7
 
-# What is in use: the version of TLS, compression and the authentication plugin.
-SESSION = """
-SELECT (SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'SSL_VERSION') AS tls,
- (SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'COMPRESSION') AS compression,
- (SELECT plugin FROM mysql.user WHERE CONCAT(user, '@', host) = CURRENT_USER()) AS plugin
-"""
+HERE = pathlib.Path(__file__).parent
+
+
+def session():
+    """Tells what is in use: the version of TLS, compression and the authentication plugin."""
+    return (HERE / "session.sql").read_text()
 
 
 def statements():
-    text = (pathlib.Path(__file__).parent / "statements.sql").read_text()
+    text = (HERE / "statements.sql").read_text()
     text = "\n".join(line for line in text.splitlines() if not line.startswith("-- "))
     return [statement.strip() for statement in text.split("$$\n") if statement.strip()]
 

@@ -29,7 +29,7 @@ def run(client, settings):
 def session(connection):
     """Proof that what the mode asks for is in use."""
     with connection.cursor() as cursor:
-        cursor.execute(data.SESSION)
+        cursor.execute(data.session())
         say("session", *(column or "-" for column in cursor.fetchone()))
 
 

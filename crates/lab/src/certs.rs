@@ -4,14 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
 
-/// Where the files of one authority and the server certificate it signed are, all of them PEM.
-#[derive(Debug, Clone)]
+/// An authority and the server certificate it signed. The files are PEM.
 pub struct Certificates {
     /// The certificate of the authority, which a client is told to trust.
     pub authority: PathBuf,
@@ -19,37 +18,40 @@ pub struct Certificates {
     pub server: PathBuf,
     /// The server's private key (ECDSA P-256, PKCS#8).
     pub server_key: PathBuf,
+    signer: Authority,
 }
 
 impl Certificates {
     /// Makes an authority and a server certificate valid for `names` (host names and IP addresses) in `directory`.
     ///
     /// # Errors
-    ///
     /// A name that a certificate cannot hold, or a file that cannot be written.
-    pub fn create(directory: &Path, names: &[String]) -> anyhow::Result<Self> {
-        let paths = Self {
+    pub fn create(directory: &Path, names: &[String]) -> Result<Self> {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        let certificates = Self {
             authority: directory.join("authority.pem"),
             server: directory.join("server.pem"),
             server_key: directory.join("server-key.pem"),
+            signer: Authority::generate()?,
         };
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("{} cannot be made", directory.display()))?;
-        let authority = Authority::generate()?;
-        let (server, server_key) = authority.sign_server(names)?;
-        write(&paths.authority, &authority.certificate)?;
-        write(&paths.server, &server)?;
-        write(&paths.server_key, &server_key)?;
-        Ok(paths)
+        write(&certificates.authority, &certificates.signer.certificate)?;
+        certificates.renew(names)?;
+        Ok(certificates)
     }
 
-    /// The options of `mariadbd` that make it offer this certificate.
-    pub fn server_options(&self) -> Vec<String> {
-        vec![
-            format!("--ssl-ca={}", self.authority.display()),
-            format!("--ssl-cert={}", self.server.display()),
-            format!("--ssl-key={}", self.server_key.display()),
-        ]
+    /// Replaces the server's certificate and key by ones for other names.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn renew(&self, names: &[String]) -> Result<()> {
+        let (server, server_key) = self.signer.sign_server(names)?;
+        write(&self.server, &server)?;
+        write(&self.server_key, &server_key)
+    }
+
+    /// The options of mariadbd that make it offer this certificate: name and value.
+    pub fn server_options(&self) -> [(&'static str, &Path); 3] {
+        [("ssl_ca", &self.authority), ("ssl_cert", &self.server), ("ssl_key", &self.server_key)]
     }
 }
 
@@ -59,33 +61,22 @@ struct Authority {
 }
 
 impl Authority {
-    fn generate() -> anyhow::Result<Self> {
+    fn generate() -> Result<Self> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "capitana lab authority");
+        params.distinguished_name.push(DnType::CommonName, "capitana lab authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
-        Ok(Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
     /// The certificate and its private key, as PEM.
-    fn sign_server(&self, names: &[String]) -> anyhow::Result<(String, String)> {
+    fn sign_server(&self, names: &[String]) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(names.to_vec()).with_context(|| {
-            format!(
-                "not all of these can stand in a certificate: {}",
-                names.join(", ")
-            )
-        })?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "capitana lab server");
+        let mut params = CertificateParams::new(names.to_vec())
+            .with_context(|| format!("not all of these can stand in a certificate: {}", names.join(", ")))?;
+        params.distinguished_name.push(DnType::CommonName, "capitana lab server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -93,6 +84,6 @@ impl Authority {
     }
 }
 
-fn write(path: &Path, pem: &str) -> anyhow::Result<()> {
-    std::fs::write(path, pem).with_context(|| format!("{} cannot be written", path.display()))
+fn write(path: &Path, pem: &str) -> Result<()> {
+    std::fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))
 }
