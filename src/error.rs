@@ -188,11 +188,7 @@ impl Error {
             io::ErrorKind::AddrInUse => Self::AddressInUse { setting, address },
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { setting, address },
             io::ErrorKind::AddrNotAvailable => Self::AddressNotHere { setting, address },
-            _ => Self::Listen {
-                setting,
-                address,
-                source,
-            },
+            _ => Self::Listen { setting, address, source },
         }
     }
 
@@ -218,11 +214,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_)
-            | Self::Setting {
-                origin: Origin::Flag(_),
-                ..
-            } => exit::USAGE,
+            Self::Usage(_) | Self::Setting { origin: Origin::Flag(_), .. } => exit::USAGE,
             Self::Setting { .. } | Self::Syntax { .. } | Self::AddressNotHere { .. } => exit::CONFIG,
             Self::ReadFile { .. } | Self::ReadNamed { .. } => exit::NO_INPUT,
             Self::AddressInUse { .. } | Self::ZooKeeper { .. } => exit::UNAVAILABLE,

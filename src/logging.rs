@@ -29,12 +29,18 @@ pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|error| error.to_string())
 }
 
+/// The filter `info` leaves out what the ZooKeeper client says of its sessions: capitana says it itself, in its own
+/// words. Every other filter is taken as it is.
+fn without_echo(filter: &str) -> &str {
+    if filter.eq_ignore_ascii_case("info") { "info,zookeeper_client=warn" } else { filter }
+}
+
 /// Sends what is logged from now on to standard error.
 ///
 /// # Errors
 /// The filter is not one (which the settings have checked before), or a subscriber is there already.
 pub fn install(format: LogFormat, filter: &str) -> Result<(), Error> {
-    let filter = parse_filter(filter).map_err(Error::Internal)?;
+    let filter = parse_filter(without_echo(filter)).map_err(Error::Internal)?;
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     let lines = fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
     let installed = match format {

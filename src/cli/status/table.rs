@@ -48,6 +48,9 @@ fn members(election: &ElectionStatus, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
         columns(&rows, out)?;
     }
+    if !election.skipped.is_empty() {
+        writeln!(out)?;
+    }
     for skipped in &election.skipped {
         let (name, reason) = (shorten(&skipped.name), skipped.reason.label());
         writeln!(out, "skipped   {name}: {reason}")?;
