@@ -33,6 +33,7 @@ use crate::admin::AdminServer;
 use crate::config::ProxyConfig;
 use crate::control::ZooKeeperConnector;
 use crate::error::Error;
+use crate::limits;
 use crate::signals::{Signal, Signals};
 use director::{Director, ElectionStatus};
 use listener::{Acceptor, WorkerHandle};
@@ -50,12 +51,14 @@ const LAST_STEPS: Duration = Duration::from_secs(3);
 /// An address cannot be bound, or the system refused a thread.
 pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>) -> Result<(), Error> {
     let runtime = current_thread()?;
+    report_capacity();
     let listeners = config.listen.iter().map(|a| listener::bind(*a)).collect::<Result<Vec<_>, _>>()?;
     let threads = config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let counters: Vec<Arc<WorkerCounters>> = (0..threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
+    metrics.route_open.set(i64::from(config.primary.is_some()));
     let shared = Arc::new(Shared::new(config, routes, metrics));
 
     runtime.block_on(async {
@@ -75,6 +78,16 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         admin_stop.cancel();
         Ok(())
     })
+}
+
+/// Running out of descriptors is survived, but whoever runs the proxy should know the limit beforehand.
+fn report_capacity() {
+    match limits::raise_open_files() {
+        Ok(sessions) => tracing::info!(sessions, "descriptors suffice for this many sessions"),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised (LimitNOFILE= in systemd)")
+        }
+    }
 }
 
 /// With a fixed primary there is no election; its epoch is 0 for ever.
