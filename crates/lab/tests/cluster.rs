@@ -71,6 +71,18 @@ async fn a_whole_cluster_comes_back_after_a_power_cut_and_after_an_orderly_stop(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_alone_comes_back_after_a_crash() {
+    let lab = Lab::builder().galera(1).start(&Progress::stderr()).await.unwrap();
+    let node = &lab.nodes()[0];
+    node.execute("CREATE TABLE app.seen (id INT AUTO_INCREMENT PRIMARY KEY)").await.unwrap();
+    node.execute("INSERT INTO app.seen VALUES (NULL)").await.unwrap();
+    node.kill().await.unwrap();
+    node.start().await.unwrap();
+    node.wait_ready(1).await.unwrap();
+    assert_eq!(count(node).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ensemble_of_three_goes_on_without_its_leader() {
     let lab = Lab::builder().zookeeper(3).start(&Progress::stderr()).await.unwrap();
     let modes = async || {

@@ -65,6 +65,11 @@ pub(super) fn data(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
+/// A starting mariadbd removes what looks like the temporary tables of a dead one: none may share the directory.
+pub(super) fn temporary(directory: &Path) -> PathBuf {
+    directory.join("tmp")
+}
+
 pub(super) fn socket(directory: &Path) -> PathBuf {
     directory.join("sock")
 }
@@ -87,6 +92,7 @@ pub(super) fn write(
     for (name, value) in lines.chain(options.server.iter().map(|(n, v)| (n.as_str(), v.clone()))) {
         let _ = writeln!(file, "{name}={value}");
     }
+    fs::create_dir_all(temporary(directory))?;
     let path = option_file(directory);
     fs::write(&path, file).with_context(|| format!("cannot write {}", path.display()))
 }
@@ -94,6 +100,7 @@ pub(super) fn write(
 fn server(directory: &Path, slot: &Slot, index: usize) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("datadir", data(directory).display().to_string()),
+        ("tmpdir", temporary(directory).display().to_string()),
         ("socket", socket(directory).display().to_string()),
         ("pid-file", directory.join("pid").display().to_string()),
         ("bind-address", slot.node(index).to_string()),
@@ -112,7 +119,11 @@ fn server(directory: &Path, slot: &Slot, index: usize) -> Vec<(&'static str, Str
 
 fn wsrep(slot: &Slot, index: usize, count: usize, timeouts: Timeouts) -> Vec<(&'static str, String)> {
     let address = slot.node(index);
-    let members: Vec<_> = (0..count).map(|index| slot.node(index).to_string()).collect();
+    let mut members: Vec<_> = (0..count).map(|index| slot.node(index).to_string()).collect();
+    if count == 1 {
+        // Galera takes no address of the node itself for a peer to connect to; without peers it founds a cluster.
+        members.clear();
+    }
     let provider = format!(
         "base_host={address};gmcast.listen_addr=tcp://{address}:4567;ist.recv_addr={address}:4568;\
          gcache.size=16M;evs.keepalive_period={};evs.inactive_check_period=PT0.25S;evs.suspect_timeout={};\

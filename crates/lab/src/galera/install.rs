@@ -39,7 +39,7 @@ pub(crate) async fn install(slot: &Slot, count: usize, options: &GaleraOptions) 
 fn own(slot: &Slot, nodes: &[Node]) -> Result<()> {
     let Some(user) = config::user() else { return Ok(()) };
     let directories = nodes.iter().map(|node| node.directory());
-    run(Command::new("chown").arg(user).args(directories), slot.directory())
+    run(Command::new("chown").args(["-R", user]).args(directories), slot.directory())
 }
 
 fn create(lab: &Path, directory: &Path) -> Result<()> {
@@ -47,6 +47,7 @@ fn create(lab: &Path, directory: &Path) -> Result<()> {
     fs::write(&accounts, ACCOUNTS)?;
     let mut command = Command::new("mariadb-install-db");
     command.arg("--no-defaults").arg(format!("--datadir={}", config::data(directory).display()));
+    command.arg(format!("--tmpdir={}", config::temporary(directory).display()));
     command.args(config::user().map(|user| format!("--user={user}")));
     command.args(["--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"]);
     command.arg("--innodb-log-file-size=16M").arg(format!("--extra-file={}", accounts.display()));

@@ -62,7 +62,7 @@ impl Node {
     fn new(slot: &Slot, index: usize, count: usize, options: &GaleraOptions) -> Result<Self> {
         let name = format!("node{}", index + 1);
         let directory = slot.directory().join(&name);
-        let recipe = recovery::recipe(directory.clone());
+        let recipe = recovery::recipe(directory.clone(), count == 1);
         let process = Process::new(slot.directory(), &name, Arc::new(recipe))?;
         config::write(&directory, slot, index, count, options)?;
         let socket = config::socket(&directory);

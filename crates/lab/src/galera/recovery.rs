@@ -11,15 +11,20 @@ use crate::keeper::MARKER;
 
 const MARIADBD: &str = "/usr/sbin/mariadbd";
 
-/// How the node of `directory` is started, each time anew from what its last run left.
-pub(super) fn recipe(directory: PathBuf) -> impl Fn() -> Result<Command> {
+/// How the node of `directory` is started, each time anew from what its last run left. `alone`: it is a whole cluster.
+pub(super) fn recipe(directory: PathBuf, alone: bool) -> impl Fn() -> Result<Command> {
     move || {
         let mut command = command(&directory)?;
-        match state(&directory) {
-            State::Crashed => command.arg(format!("--wsrep-start-position={}", recover(&directory)?)),
-            State::LastOfCluster => command.arg("--wsrep-new-cluster"),
-            State::Stopped => &mut command,
-        };
+        if alone {
+            allow_founding(&directory)?;
+        }
+        let state = state(&directory);
+        if matches!(state, State::Crashed) {
+            command.arg(format!("--wsrep-start-position={}", recover(&directory)?));
+        }
+        if alone || matches!(state, State::LastOfCluster) {
+            command.arg("--wsrep-new-cluster");
+        }
         Ok(command)
     }
 }
@@ -32,6 +37,19 @@ enum State {
     LastOfCluster,
     /// Neither; or all nodes crashed, when Galera restores the cluster from `gvwstate.dat` once all are back.
     Stopped,
+}
+
+/// Nobody can be ahead of a node that is alone; Galera wants to be told, and does not restore a view of one.
+fn allow_founding(directory: &Path) -> Result<()> {
+    let data = config::data(directory);
+    let path = data.join("grastate.dat");
+    if let Ok(state) = fs::read_to_string(&path) {
+        fs::write(&path, state.replace("safe_to_bootstrap: 0", "safe_to_bootstrap: 1"))?;
+    }
+    match fs::remove_file(data.join("gvwstate.dat")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn state(directory: &Path) -> State {
