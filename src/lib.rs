@@ -3,12 +3,14 @@
 //! This library is the daemon: the tasks that do the IO. What they decide is in `capitana_core`.
 
 pub mod admin;
+pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod error;
 pub mod exit;
+pub mod limits;
 pub mod logging;
+pub mod metrics;
 pub mod proxy;
 pub mod signals;
-pub mod metrics;
