@@ -118,6 +118,12 @@ impl Registration {
         }
     }
 
+    /// Whether there should be a znode.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// The znode the agent has, as far as it knows.
     #[must_use]
     pub fn znode(&self) -> Option<&OwnZnode> {
@@ -201,12 +207,7 @@ impl Registration {
     fn session_is(&mut self, session: Option<i64>) -> Change {
         let lost = self.znode.take();
         self.link_up = session.is_some();
-        *self = Self {
-            wanted: self.wanted,
-            session,
-            link_up: self.link_up,
-            ..Self::new()
-        };
+        *self = Self { wanted: self.wanted, session, link_up: self.link_up, ..Self::new() };
         lost.map_or(Change::None, Change::Lost)
     }
 

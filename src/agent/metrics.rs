@@ -1,0 +1,131 @@
+//! The agent's metrics: handles made once and registered with a registry that is passed in.
+
+use std::time::Duration;
+
+use capitana_core::health::Unfit;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Result};
+
+/// The label of `capitana_agent_step_downs_total` where an operator asked for it.
+pub const STOPPED: &str = "stopped";
+
+/// From 0.25 ms, a check on an idle local server, to 2 s, twice the usual limit.
+const CHECK_SECONDS: [f64; 10] = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.0];
+
+/// What became of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckResult {
+    /// Nothing speaks against the server.
+    Passed,
+    /// It answered, and something speaks against it.
+    Objected,
+    /// It did not answer in time, or with an error.
+    Failed,
+}
+
+/// The agent's metrics.
+pub struct AgentMetrics {
+    /// 1 while the server is fit to lead.
+    pub fit: IntGauge,
+    /// 1 while the agent has a znode.
+    pub registered: IntGauge,
+    /// 1 while the link to ZooKeeper is up.
+    pub connected: IntGauge,
+    /// Sessions opened with ZooKeeper.
+    pub sessions: IntCounter,
+    /// Znodes the agent came to have.
+    pub registrations: IntCounter,
+    passed: IntCounter,
+    objected: IntCounter,
+    failed: IntCounter,
+    check_seconds: Histogram,
+    step_downs: IntCounterVec,
+}
+
+impl AgentMetrics {
+    /// Makes and registers them.
+    ///
+    /// # Errors
+    /// A name is taken in `registry`.
+    pub fn register(registry: &Registry) -> Result<Self> {
+        let checks = counters(
+            registry,
+            "capitana_agent_checks_total",
+            "Checks of the local server by result.",
+            "result",
+        )?;
+        let step_downs = counters(
+            registry,
+            "capitana_agent_step_downs_total",
+            "Times the local server stopped being fit to lead, or the agent was stopped, by cause.",
+            "cause",
+        )?;
+        for cause in Unfit::LABELS.into_iter().chain([STOPPED]) {
+            step_downs.with_label_values(&[cause]);
+        }
+        let histogram = HistogramOpts::new("capitana_agent_check_duration_seconds", "How long a check took.")
+            .buckets(CHECK_SECONDS.to_vec());
+        let check_seconds = Histogram::with_opts(histogram)?;
+        registry.register(Box::new(check_seconds.clone()))?;
+        Ok(Self {
+            fit: gauge(registry, "capitana_agent_fit", "1 while the local server is fit to lead.")?,
+            registered: gauge(
+                registry,
+                "capitana_agent_registered",
+                "1 while the agent has a znode in the election.",
+            )?,
+            connected: gauge(
+                registry,
+                "capitana_zookeeper_connected",
+                "1 while the link to ZooKeeper is up.",
+            )?,
+            sessions: counter(
+                registry,
+                "capitana_zookeeper_sessions_total",
+                "Sessions opened with ZooKeeper.",
+            )?,
+            registrations: counter(
+                registry,
+                "capitana_agent_registrations_total",
+                "Times the agent got a znode in the election.",
+            )?,
+            passed: checks.with_label_values(&["passed"]),
+            objected: checks.with_label_values(&["objected"]),
+            failed: checks.with_label_values(&["failed"]),
+            check_seconds,
+            step_downs,
+        })
+    }
+
+    /// Counts a check.
+    pub fn check(&self, result: CheckResult, took: Duration) {
+        match result {
+            CheckResult::Passed => self.passed.inc(),
+            CheckResult::Objected => self.objected.inc(),
+            CheckResult::Failed => self.failed.inc(),
+        }
+        self.check_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a step-down.
+    pub fn step_down(&self, cause: &str) {
+        self.step_downs.with_label_values(&[cause]).inc();
+    }
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntCounterVec> {
+    let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(counters.clone()))?;
+    Ok(counters)
+}

@@ -1,0 +1,183 @@
+//! `capitana agent`: checks the local server (`monitor`) and holds its znode while it is fit to lead (`registrar`).
+//! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
+
+mod metrics;
+mod monitor;
+mod poll;
+mod registrar;
+mod requests;
+mod server;
+mod session;
+mod status;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capitana_core::MemberData;
+use capitana_core::health::Rules;
+use prometheus::Registry;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::admin::AdminServer;
+use crate::config::{AgentConfig, ServerAddress};
+use crate::control::ZooKeeperConnector;
+use crate::error::{Error, Origin};
+use crate::signals::{Signal, Signals};
+
+pub use metrics::AgentMetrics;
+pub use monitor::Monitor;
+pub use registrar::{Connect, Registrar};
+pub use requests::Member;
+pub use server::Server;
+pub use status::{AgentView, HealthStatus, LastCheck, Registered, RegistrationStatus};
+pub use wire::Pace;
+
+/// How long ZooKeeper may take to confirm that the znode is deleted, once the agent is asked to stop. Without that
+/// the znode goes with the session.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long name lookups that are still under way may hold up the end.
+const THREADS_LIMIT: Duration = Duration::from_millis(100);
+
+/// Runs the agent until it is asked to stop.
+///
+/// # Errors
+/// A setting is missing, a file or an address cannot be used, or the system refuses something ordinary.
+pub fn run(config: &AgentConfig) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { doing: "cannot start a runtime", source })?;
+    let ended = runtime.block_on(start_and_wait(config));
+    runtime.shutdown_timeout(THREADS_LIMIT);
+    ended
+}
+
+async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
+    let mut signals =
+        Signals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
+    let registry = Registry::new();
+    let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
+    let agent = Agent::start(config, metrics, &registry).await?;
+    tracing::info!(
+        server = %words(&config.server),
+        advertise = %config.advertise,
+        election = config.common.election_path,
+        admin = %config.common.admin_listen,
+        "agent started"
+    );
+    agent.until_stopped(&mut signals).await
+}
+
+/// The running agent.
+struct Agent {
+    monitor: JoinHandle<()>,
+    registrar: JoinHandle<()>,
+    metrics: Arc<AgentMetrics>,
+    stop: CancellationToken,
+}
+
+impl Agent {
+    async fn start(config: &AgentConfig, metrics: AgentMetrics, registry: &Registry) -> Result<Self, Error> {
+        let connector = connector(config)?;
+        let server = Server::new(config)?;
+        let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
+        let (monitor, health) = Monitor::new(rules(config), Arc::clone(&metrics));
+        let (registrar, registration) =
+            Registrar::new(member(config), health.clone(), stop.clone(), Arc::clone(&metrics), seed());
+        let view = AgentView {
+            node: config.node_name.clone(),
+            server: words(&config.server),
+            advertise: config.advertise.clone(),
+            health,
+            registration,
+            stop: stop.clone(),
+        };
+        let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
+        // It answers to the end: nothing needs to wait for it.
+        tokio::spawn(admin.serve(CancellationToken::new()));
+        let pace = Pace { interval: config.poll_interval, limit: config.check_timeout };
+        Ok(Self {
+            monitor: tokio::spawn(monitor.run(server, pace, seed())),
+            registrar: tokio::spawn(registrar.run(connector)),
+            metrics,
+            stop,
+        })
+    }
+
+    /// The znode goes first, then the session, then the process.
+    async fn until_stopped(mut self, signals: &mut Signals) -> Result<(), Error> {
+        let mut give_up_at = Instant::now();
+        loop {
+            let stopping = self.stop.is_cancelled();
+            tokio::select! {
+                _ = &mut self.registrar => break,
+                _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
+                signal = signals.next() => match signal {
+                    Signal::Reload => tracing::info!("the agent reloads nothing: restart it to change a setting"),
+                    Signal::Stop if stopping => break,
+                    Signal::Stop => {
+                        give_up_at = Instant::now() + STOP_LIMIT;
+                        self.step_down();
+                    }
+                },
+                () = sleep_until(give_up_at), if stopping => {
+                    tracing::warn!("ZooKeeper has not confirmed the withdrawal: the znode goes with its session");
+                    break;
+                }
+            }
+        }
+        tracing::info!("agent stopped");
+        Ok(())
+    }
+
+    fn step_down(&self) {
+        tracing::info!("stopping: stepping down");
+        self.metrics.step_down(metrics::STOPPED);
+        self.stop.cancel();
+    }
+}
+
+fn rules(config: &AgentConfig) -> Rules {
+    Rules { fall: config.fall, rise: config.rise, donor_may_lead: config.available_when_donor }
+}
+
+fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
+    let Some(servers) = config.common.zookeeper.clone() else {
+        return Err(Error::Setting {
+            origin: Origin::Unset("zookeeper".to_owned()),
+            problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
+        });
+    };
+    Ok(ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout })
+}
+
+fn member(config: &AgentConfig) -> Member {
+    Member {
+        election_path: config.common.election_path.clone(),
+        guid: Uuid::new_v4().to_string(),
+        data: MemberData {
+            host: config.advertise.host().to_owned(),
+            port: config.advertise.port(),
+            guid: None,
+            node: Some(config.node_name.clone()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            since_ms: None,
+        },
+    }
+}
+
+/// Differs between processes and between calls.
+fn seed() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
+}
+
+fn words(server: &ServerAddress) -> String {
+    match server {
+        ServerAddress::Tcp(address) => address.to_string(),
+        ServerAddress::Unix(path) => path.display().to_string(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Keeps the verdict on the local server: takes what the wire and the checks report to `capitana_core::health`,
+//! publishes the verdict, and logs each change of it. It decides nothing and asks the server nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use capitana_core::health::{Change, Event, Health, Rules};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::metrics::{AgentMetrics, CheckResult};
+use super::poll::{Checked, Reports, poll};
+use super::server::Server;
+use super::status::{HealthStatus, LastCheck};
+use super::wire::{Pace, keep};
+
+/// Reports that may wait for the monitor; it does nothing slow, so there is hardly ever one.
+const QUEUE: usize = 16;
+
+/// Watches one server.
+pub struct Monitor {
+    health: Health,
+    rules: Rules,
+    clock: Instant,
+    status: watch::Sender<HealthStatus>,
+    metrics: Arc<AgentMetrics>,
+}
+
+impl Monitor {
+    /// A monitor, and where it publishes.
+    #[must_use]
+    pub fn new(rules: Rules, metrics: Arc<AgentMetrics>) -> (Self, watch::Receiver<HealthStatus>) {
+        let health = Health::new(rules, Duration::ZERO);
+        let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
+        (Self { health, rules, clock: Instant::now(), status, metrics }, published)
+    }
+
+    /// Watches until the task is dropped.
+    pub async fn run(mut self, server: Server, pace: Pace, seed: u64) {
+        let server = Arc::new(server);
+        let (wire, mut events) = mpsc::channel(QUEUE);
+        let (checks, mut checked) = mpsc::channel(QUEUE);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keep(Arc::clone(&server), pace, seed, wire));
+        tasks.spawn(poll(server, pace, Reports { queue: checks, clock: self.clock }));
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.on(event),
+                Some(check) = checked.recv() => self.on_check(check),
+                else => return,
+            }
+        }
+    }
+
+    fn on_check(&mut self, check: Checked) {
+        let (result, problem) = match &check.outcome {
+            Ok(reading) => match reading.objection(self.rules.donor_may_lead) {
+                None => (CheckResult::Passed, None),
+                Some(unfit) => (CheckResult::Objected, Some(unfit.to_string())),
+            },
+            Err(cause) => (CheckResult::Failed, Some(cause.clone())),
+        };
+        self.metrics.check(result, check.took);
+        let last = LastCheck::new(check.took, problem, check.outcome.as_ref().ok().cloned());
+        self.status.send_modify(|status| status.last_check = Some(last));
+        self.on(match check.outcome {
+            Ok(reading) => Event::Polled { reading, asked: check.asked },
+            Err(cause) => Event::PollFailed(cause),
+        });
+    }
+
+    fn on(&mut self, event: Event) {
+        let change = self.health.on(event, self.clock.elapsed());
+        let verdict = self.health.verdict();
+        match &change {
+            Change::None => {}
+            Change::BecameFit => tracing::info!("the server is fit to lead"),
+            Change::BecameUnfit(unfit) => {
+                self.metrics.step_down(unfit.label());
+                tracing::warn!(reason = %unfit, "the server is unfit to lead");
+            }
+        }
+        self.metrics.fit.set(i64::from(verdict.fit));
+        let reason = verdict.reason.to_string();
+        let fit = verdict.fit;
+        self.status.send_modify(|status| status.update(fit, reason));
+    }
+}

@@ -1,0 +1,96 @@
+//! The checks: one statement pair on a connection of its own, every interval, each with a limit. It owns that
+//! connection. What a reading means is `capitana_core::health`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capitana_core::health::Reading;
+use mysql_async::Conn;
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::server::{self, Server};
+use super::wire::Pace;
+
+/// After this many unanswered checks the connection is given up and another one is opened. Until then it is kept: each
+/// connection that is given up half-way counts against `max_connect_errors`, and a server that only stood still
+/// answers on the one it has.
+const PATIENCE: u32 = 30;
+/// How long opening a connection may take inside a check that is not waited for any more.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a check reports.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was read, or why nothing was.
+    pub outcome: Result<Reading, String>,
+    /// When the check was sent, on the monitor's clock.
+    pub asked: Duration,
+    /// How long the check took, until it was answered or not waited for any more.
+    pub took: Duration,
+}
+
+/// Checks until the task is dropped.
+pub async fn poll(server: Arc<Server>, pace: Pace, reports: Reports) {
+    let mut ticks = interval(pace.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut conn = None;
+    loop {
+        ticks.tick().await;
+        let asked = Instant::now();
+        let mut check = Box::pin(check(Arc::clone(&server), conn.take()));
+        conn = match timeout(pace.limit, &mut check).await {
+            Ok((conn, outcome)) => {
+                reports.send(outcome, asked).await;
+                conn
+            }
+            Err(_) => overdue(check, pace, asked, &reports).await,
+        };
+    }
+}
+
+/// Reports a check that is not answered in time, again and again as if it were repeated, until it is answered after
+/// all. The late answer frees the connection and counts for nothing.
+async fn overdue<C>(mut check: C, pace: Pace, asked: Instant, reports: &Reports) -> Option<Conn>
+where
+    C: Future<Output = (Option<Conn>, Result<Reading, String>)> + Unpin,
+{
+    for _ in 0..PATIENCE {
+        reports.send(Err(format!("no answer within {:?}", pace.limit)), asked).await;
+        if let Ok((conn, _)) = timeout(pace.interval, &mut check).await {
+            return conn;
+        }
+    }
+    None
+}
+
+/// One check on `conn`, or on a new connection. Answers the connection too, if it can be used again.
+async fn check(server: Arc<Server>, conn: Option<Conn>) -> (Option<Conn>, Result<Reading, String>) {
+    let mut conn = match conn {
+        Some(conn) => conn,
+        None => match server.connect(CONNECT_LIMIT).await {
+            Ok(conn) => conn,
+            Err(failure) => return (None, Err(failure.cause())),
+        },
+    };
+    match server::read(&mut conn).await {
+        Ok(reading) => (Some(conn), Ok(reading)),
+        Err(error) => ((!error.is_fatal()).then_some(conn), Err(server::words(&error))),
+    }
+}
+
+/// Where checks are reported.
+pub struct Reports {
+    /// The monitor's queue.
+    pub queue: Sender<Checked>,
+    /// Where the times in the reports count from.
+    pub clock: Instant,
+}
+
+impl Reports {
+    async fn send(&self, outcome: Result<Reading, String>, asked: Instant) {
+        let checked = Checked { outcome, asked: asked - self.clock, took: asked.elapsed() };
+        // The receiver is gone only when the agent ends.
+        let _ = self.queue.send(checked).await;
+    }
+}

@@ -1,0 +1,272 @@
+//! Keeps the agent's znode as it should be: opens sessions with ZooKeeper, makes the requests that
+//! `capitana_core::registration` asks for, one at a time, and publishes what became of them. It decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capitana_core::Link;
+use capitana_core::backoff::Backoff;
+use capitana_core::registration::{Change, Event, Registration};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::AgentMetrics;
+use super::requests::{Answer, Member, carry_out};
+use super::session::{Happened, Session};
+use super::status::{HealthStatus, Registered, RegistrationStatus};
+use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome, ZooKeeper, ZooKeeperConnector};
+
+/// First and longest wait before a failed request, or an attempt to open a session, is repeated.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// How long the end of a session is waited for. Without an answer the server ends it by itself.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Opens sessions.
+pub trait Connect: Send + Sync + 'static {
+    /// What it opens.
+    type Session: Coordinator;
+
+    /// Opens one.
+    fn connect(&self) -> impl Future<Output = Result<Self::Session, CoordinatorError>> + Send;
+}
+
+impl Connect for ZooKeeperConnector {
+    type Session = ZooKeeper;
+
+    async fn connect(&self) -> Result<Self::Session, CoordinatorError> {
+        Self::connect(self).await
+    }
+}
+
+/// Keeps one znode.
+pub struct Registrar {
+    registration: Registration,
+    member: Member,
+    health: watch::Receiver<HealthStatus>,
+    stop: CancellationToken,
+    status: watch::Sender<RegistrationStatus>,
+    metrics: Arc<AgentMetrics>,
+    backoff: Backoff,
+    /// The last problem that was logged, so that it is logged once.
+    problem: Option<String>,
+}
+
+/// Why the work on one session ended.
+enum Ended {
+    SessionOver(String),
+    Withdrawn,
+}
+
+impl Registrar {
+    /// A registrar for `member` that follows `health` until `stop`, and where it publishes.
+    #[must_use]
+    pub fn new(
+        member: Member,
+        health: watch::Receiver<HealthStatus>,
+        stop: CancellationToken,
+        metrics: Arc<AgentMetrics>,
+        seed: u64,
+    ) -> (Self, watch::Receiver<RegistrationStatus>) {
+        let first = RegistrationStatus { zookeeper: Link::NeverUp(None), registered: None };
+        let (status, published) = watch::channel(first);
+        let registrar = Self {
+            registration: Registration::new(),
+            member,
+            health,
+            stop,
+            status,
+            metrics,
+            backoff: Backoff::new(RETRY.0, RETRY.1, seed),
+            problem: None,
+        };
+        (registrar, published)
+    }
+
+    /// Works until it was asked to stop and has no znode any more.
+    pub async fn run<C: Connect>(mut self, connector: C) {
+        while let Some(session) = self.open(&connector).await {
+            match self.serve(&session).await {
+                Ended::Withdrawn => return self.close(session).await,
+                Ended::SessionOver(cause) => {
+                    self.link_down(cause);
+                    self.on(Event::SessionOver);
+                }
+            }
+            drop(session);
+            self.wait().await;
+        }
+    }
+
+    /// Opens a session, in as many attempts as it takes. None: the agent is to stop and never had a znode.
+    async fn open<C: Connect>(&mut self, connector: &C) -> Option<C::Session> {
+        loop {
+            let never_up = self.never_up();
+            let connected = tokio::select! {
+                () = self.stop.cancelled(), if never_up => return None,
+                connected = connector.connect() => connected,
+            };
+            match connected {
+                Ok(session) => return Some(session),
+                Err(error) => self.link_down(error.to_string()),
+            }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        let (wait, never_up) = (self.backoff.wait(), self.never_up());
+        tokio::select! {
+            () = self.stop.cancelled(), if never_up => {}
+            () = sleep(wait) => {}
+        }
+    }
+
+    async fn serve<C: Coordinator>(&mut self, link: &C) -> Ended {
+        self.metrics.sessions.inc();
+        self.link_up();
+        self.on(Event::SessionBegan(link.session_id()));
+        let mut session = Session::new(link);
+        loop {
+            let stopping = self.stop.is_cancelled();
+            self.wish(!stopping && self.health.borrow().fit, &mut session);
+            if stopping && self.registration.is_withdrawn() {
+                return Ended::Withdrawn;
+            }
+            self.ask(&mut session);
+            let ended = match session.next(&mut self.health, &self.stop, stopping).await {
+                Happened::Link(state) => self.on_link(state),
+                Happened::Answered(answer) => self.on_answer(answer, &mut session),
+                Happened::Unanswered => Some("a request was not answered".to_owned()),
+                Happened::Recheck => {
+                    self.on(Event::Recheck);
+                    None
+                }
+                Happened::Wake => None,
+            };
+            if let Some(cause) = ended {
+                return Ended::SessionOver(cause);
+            }
+        }
+    }
+
+    /// What is wanted anew does not wait for the repetition of what failed before.
+    fn wish<C: Coordinator>(&mut self, wanted: bool, session: &mut Session<'_, C>) {
+        if self.registration.is_wanted() != wanted {
+            session.hurry();
+            self.on(Event::Wanted(wanted));
+        }
+    }
+
+    fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C>) {
+        if !session.is_free() {
+            return;
+        }
+        if let Some(request) = self.registration.next_request() {
+            let since_ms = self.health.borrow().since_ms;
+            session.ask(Box::pin(carry_out(session.link, self.member.clone(), request, since_ms)));
+        }
+    }
+
+    /// Answers why the session is over, if it is.
+    fn on_link(&mut self, state: LinkState) -> Option<String> {
+        match state {
+            LinkState::Connected => {
+                self.link_up();
+                self.on(Event::LinkUp);
+                None
+            }
+            LinkState::Disconnected => {
+                self.link_down("no server answers".to_owned());
+                self.on(Event::LinkDown);
+                None
+            }
+            LinkState::Over => Some("the session is over".to_owned()),
+        }
+    }
+
+    /// Answers why the session is over, if it is.
+    fn on_answer<C: Coordinator>(
+        &mut self,
+        answer: Result<Answer, CoordinatorError>,
+        session: &mut Session<'_, C>,
+    ) -> Option<String> {
+        match answer {
+            Ok(answer) => {
+                self.backoff.reset();
+                self.problem = None;
+                if let Some(watch) = answer.watch {
+                    session.watched(watch);
+                }
+                self.on(answer.event);
+                None
+            }
+            Err(error) if error.outcome == Outcome::SessionOver => Some(error.to_string()),
+            Err(error) => {
+                self.complain("a request failed and is tried again", error.to_string());
+                session.pause(self.backoff.wait());
+                self.on(Event::Failed);
+                None
+            }
+        }
+    }
+
+    /// Ends the session and waits until ZooKeeper has: a watch also completes when its session is over.
+    async fn close<C: Coordinator>(self, session: C) {
+        let watch = timeout(CLOSE_LIMIT, session.children(&self.member.election_path)).await;
+        drop(session);
+        if let Ok(Ok(children)) = watch {
+            let _ = timeout(CLOSE_LIMIT, children.watch).await;
+        }
+    }
+
+    /// Tells the logic, and the world what it changed.
+    fn on(&mut self, event: Event) {
+        match self.registration.on(event) {
+            Change::None => return,
+            Change::Registered(znode) => {
+                self.metrics.registrations.inc();
+                tracing::info!(znode = %znode.name, epoch = %znode.epoch, "registered in the election");
+            }
+            Change::Withdrawn(znode) => {
+                tracing::info!(znode = %znode.name, epoch = %znode.epoch, "withdrawn from the election");
+            }
+            Change::Lost(znode) => {
+                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is gone, not by this agent");
+            }
+            Change::RemovedLeftover(znode) => {
+                tracing::info!(znode, "removed a znode of this agent that was left over");
+            }
+        }
+        let registered = self.registration.znode().map(|z| Registered::at(&self.member.election_path, z));
+        self.metrics.registered.set(i64::from(registered.is_some()));
+        self.status.send_modify(|status| status.registered = registered);
+    }
+
+    fn link_up(&mut self) {
+        if self.status.borrow().zookeeper != Link::Up {
+            tracing::info!("the link to ZooKeeper is up");
+        }
+        self.problem = None;
+        self.metrics.connected.set(1);
+        self.status.send_modify(|status| status.zookeeper = Link::Up);
+    }
+
+    fn link_down(&mut self, cause: String) {
+        self.complain("the link to ZooKeeper is down", cause.clone());
+        self.metrics.connected.set(0);
+        let link = if self.never_up() { Link::NeverUp(Some(cause)) } else { Link::Down(cause) };
+        self.status.send_modify(|status| status.zookeeper = link);
+    }
+
+    fn never_up(&self) -> bool {
+        matches!(self.status.borrow().zookeeper, Link::NeverUp(_))
+    }
+
+    fn complain(&mut self, what: &'static str, cause: String) {
+        if self.problem.as_ref() != Some(&cause) {
+            tracing::warn!(cause, "{what}");
+            self.problem = Some(cause);
+        }
+    }
+}

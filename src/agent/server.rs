@@ -1,0 +1,168 @@
+//! How the agent talks to its MariaDB: the connection's settings, the two statements of a check, the one the wire
+//! sleeps in, and what an error says about the server. When to ask is decided in `poll` and `wire`.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use capitana_core::health::{Reading, STATUS_NAMES, VARIABLE_NAMES};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error as SqlError, IoError, Opts, OptsBuilder};
+
+use crate::config::{AgentConfig, ServerAddress};
+use crate::error::{Error, Origin};
+
+/// Given at connect so that the client library does not ask for it: a node outside the primary component answers
+/// SELECT with error 1047. Replies here are below 1 kB; the value is MariaDB's default.
+const MAX_ALLOWED_PACKET: usize = 16 << 20;
+/// Seconds a connection may rest. MariaDB's default, and set in the session too, since some servers have less.
+const WAIT_TIMEOUT: usize = 28_800;
+/// A server on another host that vanished without a FIN is noticed in about twice this.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// A check must not wait for replication, and the wire's long statement must not be killed for its length.
+const SESSION: &str = "SET SESSION wsrep_sync_wait=0, wait_timeout=28800, max_statement_time=0";
+/// `DO SLEEP` would answer 1047 outside the primary component; this does not.
+const SLEEP: &str = "SELECT SLEEP(10)";
+/// How long `SLEEP` takes, less some slack for clocks.
+const SLEEP_AT_LEAST: Duration = Duration::from_secs(9);
+
+/// "Server shutdown in progress".
+const ER_SERVER_SHUTDOWN: u16 = 1053;
+
+/// One MariaDB server and the account to check it with.
+pub struct Server {
+    opts: Opts,
+}
+
+/// Why a server could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody takes connections there: it has crashed or is shutting down.
+    Gone(String),
+    /// The server is there and refuses, or does not answer in time.
+    Other(String),
+}
+
+impl Failure {
+    /// The cause, for people.
+    #[must_use]
+    pub fn cause(self) -> String {
+        match self {
+            Self::Gone(cause) | Self::Other(cause) => cause,
+        }
+    }
+}
+
+/// How a sleep on the wire ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slept {
+    /// It lasted as long as it should.
+    Whole,
+    /// It was ended early, or refused, by a server that answers.
+    Interrupted,
+}
+
+impl Server {
+    /// Reads the password and puts the connection's settings together.
+    ///
+    /// # Errors
+    /// The password file cannot be read.
+    pub fn new(config: &AgentConfig) -> Result<Self, Error> {
+        let base = OptsBuilder::default()
+            .user(Some(&config.user))
+            .pass(password(config)?)
+            .prefer_socket(false)
+            .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
+            .wait_timeout(Some(WAIT_TIMEOUT))
+            .stmt_cache_size(0)
+            .tcp_keepalive(Some(KEEPALIVE))
+            .init(vec![SESSION]);
+        let opts = match &config.server {
+            ServerAddress::Tcp(address) => base.ip_or_hostname(address.host()).tcp_port(address.port()),
+            ServerAddress::Unix(path) => base.socket(Some(path.to_string_lossy())),
+        };
+        Ok(Self { opts: opts.into() })
+    }
+
+    /// Opens a connection and prepares its session, within `limit`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connect(&self, limit: Duration) -> Result<Conn, Failure> {
+        match tokio::time::timeout(limit, Conn::new(self.opts.clone())).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(error)) => Err(understand(&error)),
+            Err(_) => Err(Failure::Other(format!("no connection within {limit:?}"))),
+        }
+    }
+}
+
+/// Makes one check.
+///
+/// # Errors
+/// The server's error; the connection can be used again unless `is_fatal`.
+pub async fn read(conn: &mut Conn) -> Result<Reading, SqlError> {
+    let status: Vec<(String, String)> = conn.query(show("STATUS", &STATUS_NAMES)).await?;
+    let variables: Vec<(String, String)> = conn.query(show("VARIABLES", &VARIABLE_NAMES)).await?;
+    Ok(Reading::parse(status.into_iter().chain(variables)))
+}
+
+/// Has the server sleep, so that something is outstanding on the connection and its end is noticed at once.
+///
+/// # Errors
+/// The connection is broken.
+pub async fn sleep(conn: &mut Conn) -> Result<Slept, SqlError> {
+    let started = tokio::time::Instant::now();
+    match conn.query_drop(SLEEP).await {
+        Ok(()) if started.elapsed() >= SLEEP_AT_LEAST => Ok(Slept::Whole),
+        // A killed connection answers the statement first and closes then: the ping sees that.
+        Ok(()) | Err(SqlError::Server(_)) => conn.ping().await.map(|()| Slept::Interrupted),
+        Err(error) => Err(error),
+    }
+}
+
+/// What an error at connecting says about the server.
+#[must_use]
+pub fn understand(error: &SqlError) -> Failure {
+    let cause = words(error);
+    let gone = match error {
+        SqlError::Io(IoError::Io(io)) => matches!(
+            io.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::NotFound
+                | ErrorKind::ConnectionReset
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::BrokenPipe
+        ),
+        SqlError::Driver(DriverError::ConnectionClosed) => true,
+        SqlError::Server(error) => error.code == ER_SERVER_SHUTDOWN,
+        _ => false,
+    };
+    if gone { Failure::Gone(cause) } else { Failure::Other(cause) }
+}
+
+/// The error without the library's wrapping.
+#[must_use]
+pub fn words(error: &SqlError) -> String {
+    match error {
+        SqlError::Io(IoError::Io(io)) => io.to_string(),
+        SqlError::Server(error) => error.to_string(),
+        SqlError::Driver(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+fn show(what: &str, names: &[&str]) -> String {
+    format!("SHOW GLOBAL {what} WHERE Variable_name IN ('{}')", names.join("','"))
+}
+
+fn password(config: &AgentConfig) -> Result<Option<String>, Error> {
+    let Some(path) = &config.password_file else { return Ok(None) };
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(Error::ReadNamed {
+            origin: Origin::Unset("password-file".to_owned()),
+            path: path.clone(),
+            cause: error.to_string(),
+        }),
+    }
+}
