@@ -70,8 +70,59 @@ pub struct ProxyConfig {
     pub handshake_timeout: Duration,
     /// How long open sessions may go on after SIGTERM.
     pub shutdown_timeout: Duration,
+    /// How many clients one address may have connected at once on each listener.
+    pub max_connections_per_client: Option<usize>,
+    /// How many sessions the primary gets at once; more wait.
+    pub max_upstream_connections: Option<usize>,
+    /// Waiting clients connected a second once there is a primary.
+    pub dial_rate: u32,
+    /// Connections to the primary that may be under way at once, from the dial to the greeting.
+    pub dial_concurrency: usize,
+    /// How long sessions of a primary that was replaced may finish their transactions.
+    pub drain_timeout: Duration,
+    /// The account for the barrier and the drain. None: both are left out.
+    pub monitor: Option<MonitorAccount>,
+    /// How long a new primary may take to have every write acknowledged before it.
+    pub barrier_timeout: Duration,
+    /// What to do with a new primary that did not pass the barrier in time.
+    pub barrier_fallback: BarrierFallback,
+    /// Whether servers are told the client's address.
+    pub proxy_protocol: ProxyProtocol,
+    /// Addresses that must begin with a PROXY header. Empty: none may.
+    pub accept_proxy_protocol: Vec<capitana_core::AllowRule>,
     /// Relay threads. None: one a core.
     pub threads: Option<usize>,
+}
+
+/// The account with which the proxy asks servers about its sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorAccount {
+    /// Its name.
+    pub user: String,
+    /// The file that holds its password. None: no password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// What to do with a new primary that did not pass the barrier in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BarrierFallback {
+    /// Open it with a warning: a first read may miss a write acknowledged before.
+    Open,
+    /// Keep clients waiting and try on.
+    Hold,
+}
+
+/// Whether and how servers are told the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// They are not.
+    Off,
+    /// By a header of one line of text.
+    V1,
+    /// By a binary header.
+    V2,
 }
 
 /// Settings of `capitana agent`.

@@ -10,8 +10,9 @@ use crate::error::Error;
 /// Permission bits of everybody who is neither the owner nor in the group.
 const OTHERS_READ: u32 = 0o004;
 
-/// The file to read, counted from the settings file's directory if it is relative and named there.
+/// The file that the setting `id` names, counted from the settings file's directory if it is relative and named there.
 pub(super) fn file(
+    id: &'static str,
     named: Option<&PathBuf>,
     source: &Source<'_>,
     warnings: &mut Vec<String>,
@@ -19,9 +20,9 @@ pub(super) fn file(
     let Some(named) = named else {
         return Ok(None);
     };
-    let path = source.directory("password_file").unwrap_or(Path::new("")).join(named);
+    let path = source.directory(id).unwrap_or(Path::new("")).join(named);
     let unreadable = |cause: String| Error::ReadNamed {
-        origin: source.origin("password_file"),
+        origin: source.origin(id),
         path: path.clone(),
         cause,
     };
@@ -31,7 +32,7 @@ pub(super) fn file(
         return Err(unreadable("it is a directory".to_owned()));
     }
     if metadata.permissions().mode() & OTHERS_READ != 0 {
-        let origin = source.origin("password_file");
+        let origin = source.origin(id);
         let path = path.display();
         warnings.push(format!("{origin}: everybody on this host can read {path}: chmod o-r {path}"));
     }

@@ -13,7 +13,7 @@ use super::settings::{AgentSettings, DaemonSettings, ElectionSettings, ProxySett
 use super::source::Source;
 use super::value::Text;
 use super::words::{Advertised, Name};
-use super::{AgentConfig, CommonConfig, ProxyConfig, ServerAddress};
+use super::{AgentConfig, CommonConfig, MonitorAccount, ProxyConfig, ServerAddress};
 use crate::error::Error;
 
 /// More relay threads than this are taken for a mistake.
@@ -40,7 +40,7 @@ impl Daemon for ProxySettings {
         &mut self,
         common: CommonConfig,
         source: &Source<'_>,
-        _warnings: &mut Vec<String>,
+        warnings: &mut Vec<String>,
     ) -> Result<ProxyConfig, Error> {
         one_way_to_the_primary(&common, self.primary.is_some(), source)?;
         let rules = self.allow_upstreams.iter().map(|rule| rule.value.clone()).collect();
@@ -54,6 +54,16 @@ impl Daemon for ProxySettings {
             dial_timeout: self.dial_timeout.value.0,
             handshake_timeout: self.handshake_timeout.value.0,
             shutdown_timeout: self.shutdown_timeout.value,
+            max_connections_per_client: self.max_connections_per_client.as_ref().map(|text| text.value.get()),
+            max_upstream_connections: self.max_upstream_connections.as_ref().map(|text| text.value.get()),
+            dial_rate: self.dial_rate.value.get(),
+            dial_concurrency: self.dial_concurrency.value.get(),
+            drain_timeout: self.drain_timeout.value,
+            monitor: self.monitor(source, warnings)?,
+            barrier_timeout: self.barrier_timeout.value.0,
+            barrier_fallback: self.barrier_fallback,
+            proxy_protocol: self.proxy_protocol,
+            accept_proxy_protocol: self.accept_proxy_protocol.iter().map(|rule| rule.value.clone()).collect(),
             threads: self.threads(source)?,
             common,
         })
@@ -92,6 +102,17 @@ impl ProxySettings {
         }
     }
 
+    fn monitor(
+        &self,
+        source: &Source<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<MonitorAccount>, Error> {
+        let named = self.monitor_password_file.as_ref();
+        let password_file = password::file("monitor_password_file", named, source, warnings)?;
+        let user = self.monitor_user.as_ref().map(|text| text.value.0.clone());
+        Ok(user.map(|user| MonitorAccount { user, password_file }))
+    }
+
     fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
         let threads = self.threads.as_ref().map(|text| text.value.get());
         match threads {
@@ -124,7 +145,7 @@ impl Daemon for AgentSettings {
             advertise: self.advertised(&host, source, warnings)?,
             server: self.server.value.clone(),
             user: self.user.value.0.clone(),
-            password_file: password::file(self.password_file.as_ref(), source, warnings)?,
+            password_file: password::file("password_file", self.password_file.as_ref(), source, warnings)?,
             poll_interval: self.poll_interval.value.0,
             check_timeout: self.check_timeout.value.0,
             fall: self.fall.value.get(),

@@ -14,7 +14,7 @@ use clap::builder::BoolishValueParser;
 use super::source::Source;
 use super::value::Text;
 use super::words::{Advertised, Ensemble, LogFilter, Name, Period, ZnodePath};
-use super::{LogFormat, ServerAddress};
+use super::{BarrierFallback, LogFormat, ProxyProtocol, ServerAddress};
 use crate::error::Error;
 
 /// Settings that are read together. clap has filled in flags, environment and defaults.
@@ -129,6 +129,52 @@ settings! {
         /// How long open sessions may go on after SIGTERM
         #[arg(env = "CAPITANA_SHUTDOWN_TIMEOUT", value_name = "DURATION", default_value = "30s")]
         shutdown_timeout: Text<Duration>,
+
+        /// How many clients one address may have connected at once, on each listener [default: no limit]
+        #[arg(env = "CAPITANA_MAX_CONNECTIONS_PER_CLIENT", value_name = "COUNT")]
+        max_connections_per_client: Option<Text<NonZeroUsize>>,
+
+        /// How many sessions the primary gets from this proxy at once; more wait [default: no limit]
+        #[arg(env = "CAPITANA_MAX_UPSTREAM_CONNECTIONS", value_name = "COUNT")]
+        max_upstream_connections: Option<Text<NonZeroUsize>>,
+
+        /// How many waiting clients are connected a second once there is a primary
+        #[arg(env = "CAPITANA_DIAL_RATE", value_name = "COUNT", default_value = "1000")]
+        dial_rate: Text<NonZeroU32>,
+
+        /// How many connections to the primary may be under way at once, from the dial to the greeting
+        #[arg(env = "CAPITANA_DIAL_CONCURRENCY", value_name = "COUNT", default_value = "64")]
+        dial_concurrency: Text<NonZeroUsize>,
+
+        /// How long sessions of a primary that was replaced may finish their transactions
+        #[arg(env = "CAPITANA_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "30s")]
+        drain_timeout: Text<Duration>,
+
+        /// The account for the barrier and the drain, on every server; it needs the PROCESS privilege
+        /// [default: none, so that both are left out]
+        #[arg(env = "CAPITANA_MONITOR_USER", value_name = "NAME")]
+        monitor_user: Option<Text<Name>>,
+
+        /// A file that holds that account's password, for the proxy's user only [default: no password]
+        #[arg(env = "CAPITANA_MONITOR_PASSWORD_FILE", value_name = "FILE")]
+        monitor_password_file: Option<PathBuf>,
+
+        /// How long a new primary may take to have every write acknowledged before it
+        #[arg(env = "CAPITANA_BARRIER_TIMEOUT", value_name = "DURATION", default_value = "5s")]
+        barrier_timeout: Text<Period>,
+
+        /// What to do with a new primary that did not pass the barrier in time
+        #[arg(env = "CAPITANA_BARRIER_FALLBACK", value_name = "CHOICE", default_value = "open")]
+        barrier_fallback: BarrierFallback,
+
+        /// Whether servers are told the client's address by a PROXY header (proxy_protocol_networks)
+        #[arg(env = "CAPITANA_PROXY_PROTOCOL", value_name = "VERSION", default_value = "off")]
+        proxy_protocol: ProxyProtocol,
+
+        /// Addresses that must begin with a PROXY header, such as those of a load balancer in front; may be given
+        /// several times [default: none]
+        #[arg(env = "CAPITANA_ACCEPT_PROXY_PROTOCOL", value_name = "NETWORK", value_delimiter = ',')]
+        accept_proxy_protocol: Vec<Text<AllowRule>>,
 
         /// Threads that relay [default: one a core]
         #[arg(env = "CAPITANA_THREADS", value_name = "COUNT")]
