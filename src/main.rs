@@ -11,7 +11,7 @@ use capitana::config::CommonConfig;
 use capitana::config::load::{Daemon, load};
 use capitana::config::settings::{AgentSettings, ProxySettings};
 use capitana::error::Error;
-use capitana::{exit, logging, proxy};
+use capitana::{agent, exit, logging, proxy};
 use clap::ArgMatches;
 
 fn main() -> ExitCode {
@@ -36,7 +36,8 @@ fn run(request: Request) -> Result<(), Error> {
         }
         Request::Agent(matches) => {
             let loaded = load::<AgentSettings>(&matches)?;
-            start_log(&loaded.config.common, &loaded.warnings)
+            start_log(&loaded.config.common, &loaded.warnings)?;
+            agent::run(&loaded.config)
         }
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
