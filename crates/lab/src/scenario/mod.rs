@@ -1,6 +1,7 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
 mod drivers;
+mod follow;
 mod kazoo;
 pub mod sysbench;
 
@@ -31,7 +32,7 @@ pub struct Scenario {
 
 /// Every scenario, in the order in which `lab scenario all` runs them.
 pub fn all() -> Vec<Scenario> {
-    vec![kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO]
+    vec![follow::SCENARIO, kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO]
 }
 
 /// The scenario called `name`.
