@@ -8,10 +8,11 @@ use std::process::ExitCode;
 
 use capitana::cli::{self, Request};
 use capitana::config::CommonConfig;
-use capitana::config::load::load;
+use capitana::config::load::{Daemon, load};
 use capitana::config::settings::{AgentSettings, ProxySettings};
 use capitana::error::Error;
-use capitana::{exit, logging, proxy};
+use capitana::{agent, exit, logging, proxy};
+use clap::ArgMatches;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
@@ -26,20 +27,21 @@ fn main() -> ExitCode {
 }
 
 fn run(request: Request) -> Result<(), Error> {
-    let out = &mut io::stdout().lock();
+    let out = &mut io::stdout();
     match request {
         Request::Proxy(matches) => {
             let loaded = load::<ProxySettings>(&matches)?;
             start_log(&loaded.config.common, &loaded.warnings)?;
-            proxy::run(loaded.config, &|| load::<ProxySettings>(&matches).map(|again| again.config))
+            proxy::run(loaded.config, &|| reload::<ProxySettings>(&matches))
         }
         Request::Agent(matches) => {
             let loaded = load::<AgentSettings>(&matches)?;
-            start_log(&loaded.config.common, &loaded.warnings)
+            start_log(&loaded.config.common, &loaded.warnings)?;
+            agent::run(&loaded.config)
         }
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
-        Request::CheckConfig(args) => args.run(out),
+        Request::CheckConfig(args) => args.run(out, &mut io::stderr()),
         Request::Completions(args) => args.run(out),
         Request::Print(text) => out.write_all(text.as_bytes()).map_err(Error::Output),
     }
@@ -47,10 +49,21 @@ fn run(request: Request) -> Result<(), Error> {
 
 fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<(), Error> {
     logging::install(common.log_format, &common.log_level)?;
+    warn(warnings);
+    Ok(())
+}
+
+/// Reads the settings of a running daemon again.
+fn reload<D: Daemon>(matches: &ArgMatches) -> Result<D::Config, Error> {
+    let loaded = load::<D>(matches)?;
+    warn(&loaded.warnings);
+    Ok(loaded.config)
+}
+
+fn warn(warnings: &[String]) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Ok(())
 }
 
 /// The last line of a command that failed. Nothing can be done if even that cannot be written.

@@ -52,8 +52,7 @@ fn the_kind_of_a_file_is_told_by_its_keys() {
 fn a_file_of_either_kind_needs_to_be_told() {
     let (_directory, path) = file("settings.toml", "zookeeper = \"zk1\"\n");
     let said = run(&mut capitana(&["check-config", &path]));
-    assert_eq!(said.code, i32::from(exit::USAGE));
-    assert!(said.err.contains("say --kind proxy or --kind agent"), "{}", said.err);
+    said.failed(exit::USAGE, "--kind: needed");
     assert_eq!(run(&mut capitana(&["check-config", "--kind", "proxy", &path])).code, 0);
 }
 
@@ -62,6 +61,18 @@ fn a_bad_file_is_one_line_and_a_configuration_error() {
     let (_directory, path) = file("proxy.toml", "zookeeper = \"zk1\"\nhold-timout = \"8s\"\n");
     let said = run(&mut capitana(&["check-config", &path]));
     said.failed(exit::CONFIG, &format!("{path}:2: hold-timout: unknown key; did you mean hold-timeout?"));
+}
+
+#[test]
+fn a_bad_file_does_not_hide_the_next() {
+    let (_directory, bad) = file("proxy.toml", "zookeeper = 1\n");
+    let (_other, worse) = file("agent.toml", "zookeeper = 2\n");
+    let good = format!("{ROOT}/config/proxy.toml");
+    let said = run(&mut capitana(&["check-config", &bad, &good, &worse]));
+    assert_eq!(said.out, format!("{good}: ok\n"));
+    let named = [bad, worse].map(|path| format!("capitana: {path}:1: zookeeper: "));
+    assert!(said.err.lines().zip(&named).all(|(line, named)| line.starts_with(named)), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 2);
 }
 
 #[test]

@@ -37,6 +37,11 @@ fn an_unknown_key_like_no_other_comes_with_where_to_look() {
 }
 
 #[test]
+fn a_key_with_a_line_break_does_not_break_the_line() {
+    refused("zookeeper = \"zk1\"\n\"a\\nb\" = 1\n", "2: a?b: ", "unknown key");
+}
+
+#[test]
 fn a_key_of_the_other_daemon_is_recognised() {
     refused_line("poll-interval = \"1s\"", "a setting of the agent, and this file is for the proxy");
 }

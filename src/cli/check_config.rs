@@ -38,16 +38,23 @@ pub struct CheckConfigArgs {
 }
 
 impl CheckConfigArgs {
-    /// Checks every file, and prints the result of those that are good.
+    /// Checks every file: prints the result of a good one to `out`, and what is wrong with a bad one to `err`.
     ///
     /// # Errors
-    /// The first file that is not good.
-    pub fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+    /// The last bad file, which has not been printed.
+    pub fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Error> {
+        let mut bad = None;
         for path in &self.files {
-            let checked = self.check(path)?;
-            self.print(path, &checked, out).map_err(Error::Output)?;
+            match self.check(path) {
+                Ok(checked) => self.print(path, &checked, out).map_err(Error::Output)?,
+                Err(error) => {
+                    if let Some(earlier) = bad.replace(error) {
+                        writeln!(err, "capitana: {earlier}").map_err(Error::Output)?;
+                    }
+                }
+            }
         }
-        Ok(())
+        bad.map_or(Ok(()), Err)
     }
 
     fn check(&self, path: &Path) -> Result<Checked, Error> {
@@ -55,10 +62,13 @@ impl CheckConfigArgs {
             Some(kind) => kind,
             None => Kind::detect(&Document::read(path)?).ok_or_else(|| {
                 let path = path.display();
-                Error::Usage(format!(
-                    "{path}: neither its keys nor its name tell whether it is for the proxy or the agent: \
-                     say --kind proxy or --kind agent"
-                ))
+                Error::Setting {
+                    origin: Origin::Flag("kind".to_owned()),
+                    problem: format!(
+                        "needed, because neither the keys nor the name of {path} tell whether it is for the proxy \
+                         or the agent"
+                    ),
+                }
             })?,
         };
         match kind {

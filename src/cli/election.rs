@@ -23,6 +23,9 @@ use crate::error::Error;
 /// The session asked of ZooKeeper: it is given back at the end, and a reader that is killed costs nobody anything.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
+/// How long an answer that is there may wait for the session's end.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
 /// Which election, and how long to wait for it.
 #[derive(Debug, Args)]
 pub struct ElectionArgs {
@@ -143,7 +146,10 @@ impl Election {
             ZooKeeperConnector { servers: self.zookeeper.clone(), session_timeout: SESSION_TIMEOUT };
         let session = connector.connect().await?;
         session.sync(&self.path).await?;
-        let (raw, _watch) = read_election(&session, &self.path).await?;
+        let (raw, watch) = read_election(&session, &self.path).await?;
+        // A watch also completes when its session is over: the ensemble is not left with one that must expire.
+        drop(session);
+        let _ = timeout(CLOSE_LIMIT, watch).await;
         Ok(Reading { exists: raw.exists, view: View::read(&raw, &self.allowed) })
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, ValueDeserializer};
 
+use super::value::shorten;
 use crate::error::{Error, Origin};
 
 /// A settings file that is TOML. Its values have not been looked at.
@@ -96,7 +97,7 @@ impl Document {
     }
 
     fn at(&self, entry: &Entry, offset: usize) -> Origin {
-        Origin::File { path: self.path.clone(), line: line(&self.text, offset), key: entry.key.clone() }
+        Origin::File { path: self.path.clone(), line: line(&self.text, offset), key: shorten(&entry.key) }
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, Command};
 use super::document::Document;
 use super::load::DaemonArgs;
 use super::settings::{AgentSettings, ProxySettings};
+use super::source::{PREFIX, key, variable};
 use crate::error::{Error, Origin};
 
 /// The port of the proxy's admin endpoint unless a setting says otherwise.
@@ -105,8 +106,51 @@ pub fn check(document: &Document, kind: Kind) -> Result<(), Error> {
     Err(Error::Setting { origin, problem })
 }
 
+/// Environment variables that look like a setting of the daemon but are none: one line each. Others that begin with
+/// `CAPITANA_` may be anybody's and are left alone.
+pub(super) fn misspelt(variables: impl Iterator<Item = String>, kind: Kind) -> Vec<String> {
+    let (known, others) = (kind.keys(), kind.other().keys());
+    let meant = |variable: String| {
+        let key = key(&variable.strip_prefix(PREFIX)?.to_ascii_lowercase());
+        if key == "config" || known.contains(&key) || others.contains(&key) {
+            return None;
+        }
+        let meant = variable_of(closest(&key, &known)?);
+        Some(format!("environment variable {variable}: no setting has this name; did you mean {meant}?"))
+    };
+    variables.filter_map(meant).collect()
+}
+
+fn variable_of(key: &str) -> String {
+    variable(&key.replace('-', "_"))
+}
+
 fn closest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
     let likeness = |key: &str| strsim::jaro_winkler(unknown, key);
     let closest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(closest) >= ALIKE).then_some(closest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn misspelt_by_proxy(variable: &str) -> Vec<String> {
+        misspelt([variable.to_owned()].into_iter(), Kind::Proxy)
+    }
+
+    #[test]
+    fn a_misspelt_variable_comes_with_the_one_that_was_meant() {
+        let lines = misspelt_by_proxy("CAPITANA_HOLD_TIMOUT");
+        assert!(lines[0].ends_with("did you mean CAPITANA_HOLD_TIMEOUT?"), "{lines:?}");
+    }
+
+    #[test]
+    fn variables_of_settings_and_of_others_are_left_alone() {
+        for variable in
+            ["CAPITANA_HOLD_TIMEOUT", "CAPITANA_CONFIG", "CAPITANA_FALL", "CAPITANA_BIN", "HOLD_TIMOUT"]
+        {
+            assert_eq!(misspelt_by_proxy(variable), Vec::<String>::new());
+        }
+    }
 }

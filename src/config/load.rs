@@ -1,6 +1,7 @@
 //! Puts the settings of one daemon together: file, environment, flags, defaults, checks.
 //! What each setting is, is in `settings`; what they mean together, in `resolve`.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches};
@@ -93,7 +94,8 @@ pub fn load<D: Daemon>(matches: &ArgMatches) -> Result<Loaded<D::Config>, Error>
     let source = Source::new(matches, document);
     args.fill(&source)?;
 
-    let mut warnings = Vec::new();
+    let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut warnings = keys::misspelt(variables, D::KIND);
     let common = resolve::common(&args.election, &mut args.daemon, D::KIND);
     let config = args.own.resolve(common, &source, &mut warnings)?;
     Ok(Loaded { config, warnings, effective: args.effective(&source) })

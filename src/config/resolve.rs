@@ -74,7 +74,8 @@ fn one_way_to_the_primary(common: &CommonConfig, fixed: bool, source: &Source<'_
     match (&common.zookeeper, fixed) {
         (None, false) => Err(source.error(
             "zookeeper",
-            "missing: name ZooKeeper's servers (\"zk1:2181,zk2:2181\"), or a fixed primary (setting primary)",
+            "missing: name ZooKeeper's servers (--zookeeper zk1:2181,zk2:2181) or a fixed primary \
+             (--primary 127.0.0.1:3306), on the command line or in the settings file",
         )),
         (Some(_), true) => Err(source.error(
             "primary",
@@ -135,7 +136,7 @@ impl Daemon for AgentSettings {
         warnings: &mut Vec<String>,
     ) -> Result<AgentConfig, Error> {
         if common.zookeeper.is_none() {
-            let problem = "missing: name ZooKeeper's servers, such as \"zk1:2181,zk2:2181,zk3:2181\"";
+            let problem = "missing: name ZooKeeper's servers (--zookeeper zk1:2181,zk2:2181)";
             return Err(source.error("zookeeper", problem));
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

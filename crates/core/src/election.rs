@@ -133,14 +133,20 @@ impl Election {
         let why = match (&self.link, self.path_exists, unusable) {
             (Link::NeverUp(None), ..) => "ZooKeeper has not answered yet".to_owned(),
             (Link::NeverUp(Some(cause)), ..) => format!("ZooKeeper cannot be reached: {cause}"),
-            (_, None, _) => "the election has not been read yet".to_owned(),
+            (Link::Down(cause), None, _) => format!("ZooKeeper cannot be reached: {cause}"),
+            (Link::Up, None, _) => "the election has not been read yet".to_owned(),
             (_, Some(false), _) => {
                 "the election path does not exist, so no agent has registered yet".to_owned()
             }
             (_, Some(true), 0) => "no server is registered in the election".to_owned(),
             (_, Some(true), n) => format!("none of the {n} registered servers can be used"),
         };
-        Some(why)
+        match (&self.link, self.path_exists) {
+            (Link::Down(cause), Some(_)) => {
+                Some(format!("{why}, and ZooKeeper cannot be reached any more: {cause}"))
+            }
+            _ => Some(why),
+        }
     }
 
     /// A list older than one already seen is a lagging follower's and is not believed. In a list that is believed, a

@@ -1,6 +1,5 @@
 -- The statements that every driver of the scenario `drivers` sends as they are, over the text protocol.
--- Each ends with $$ at the end of a line, so that those of a procedure can hold semicolons.
-DROP DATABASE IF EXISTS drivers$$
+-- There is no database `drivers` before. Each ends with $$ at the end of a line, so that those of a procedure can hold semicolons.
 CREATE DATABASE drivers CHARACTER SET utf8mb4 COLLATE utf8mb4_bin$$
 USE drivers$$
 SET SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'$$

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -16,6 +17,8 @@ use crate::keeper::Keeper;
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::slot::{Base, Slot};
+use crate::status::Route;
+use crate::wait::wait_until;
 use crate::zookeeper::ZooKeeper;
 
 /// A cluster, an ensemble, agents and proxies on this machine, on addresses of their own. Everything ends and the
@@ -73,6 +76,23 @@ impl Lab {
     /// Which node has the address `upstream`, a `host:port`.
     pub fn node_at(&self, upstream: &str) -> Option<usize> {
         self.parts.nodes.iter().position(|node| node.address().to_string() == upstream)
+    }
+
+    /// Waits until all proxies name the same primary and epoch, one after `epoch`, and returns that and how long it took.
+    ///
+    /// # Errors
+    /// They do not agree before the deadline.
+    pub async fn agreed_route(&self, epoch: i64, deadline: Duration) -> Result<(Route, Duration)> {
+        let agreed = async || {
+            let mut routes = Vec::new();
+            for proxy in self.proxies() {
+                routes.push(proxy.status().await.ok()?.route?);
+            }
+            let first = routes.first().filter(|first| first.epoch > epoch)?.clone();
+            routes.iter().all(|route| *route == first).then_some(first)
+        };
+        wait_until(deadline, &format!("all proxies name one primary with an epoch after {epoch}"), agreed)
+            .await
     }
 
     /// Its addresses and its directory.

@@ -13,6 +13,7 @@ mod gate;
 pub mod http;
 mod keeper;
 mod lab;
+pub mod load;
 mod process;
 mod progress;
 mod report;

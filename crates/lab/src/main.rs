@@ -1,1 +1,55 @@
-fn main() {}
+//! The program `lab`: brings labs up, runs the demo without a person, runs scenarios. Owns its end by a signal.
+
+mod cli;
+mod demo;
+mod run;
+mod up;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use capitana_lab::Progress;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(until_signalled(cli.command))
+}
+
+/// Runs the command. At a signal it is dropped where it stands, and its lab with it.
+async fn until_signalled(command: Command) -> Result<bool> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let interactive = matches!(command, Command::Up(_));
+    tokio::select! {
+        outcome = run(command) => outcome,
+        _ = interrupt.recv() => Ok(interactive),
+        _ = terminate.recv() => Ok(interactive),
+        _ = hangup.recv() => Ok(interactive),
+    }
+}
+
+async fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::Up(size) => Box::pin(up::up(size, &Progress::to(std::io::stdout()))).await,
+        Command::DemoCheck => Box::pin(demo::check(&Progress::to(std::io::stdout()))).await,
+        Command::Scenario(arguments) => run::scenario(arguments, &mut std::io::stdout()).await,
+    }
+}

@@ -64,6 +64,20 @@ async fn make(environment: &Path) -> Result<()> {
         .with_context(|| format!("{} cannot be renamed to {}", partial.display(), environment.display()))
 }
 
+/// Puts `scripts` (name and text) into the lab's directory for them, and says which that is.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn install_scripts(lab: &Path, scripts: &[(&str, &str)]) -> Result<PathBuf> {
+    let directory = lab.join("python");
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for (name, text) in scripts {
+        let path = directory.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(directory)
+}
+
 async fn output(command: &mut Command) -> Result<String> {
     const REMEDY: &str = "`scripts/install test` installs what Python needs (python3-venv python3-dev libmariadb-dev \
         pkg-config gcc); pip takes its packages from PyPI, or from where PIP_INDEX_URL points";

@@ -1,6 +1,9 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
 mod drivers;
+mod follow;
+mod kazoo;
+pub mod sysbench;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,7 +32,7 @@ pub struct Scenario {
 
 /// Every scenario, in the order in which `lab scenario all` runs them.
 pub fn all() -> Vec<Scenario> {
-    vec![drivers::SCENARIO]
+    vec![follow::SCENARIO, kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO]
 }
 
 /// The scenario called `name`.

@@ -75,15 +75,13 @@ pub(super) async fn local_infile(
         rows
     });
     std::fs::write(&path, rows).with_context(|| format!("{} cannot be written", path.display()))?;
-    let load =
-        |file: &str| format!("LOAD DATA LOCAL INFILE '{file}' INTO TABLE loaded FIELDS TERMINATED BY ','");
-    let file = path.display().to_string();
+    let file = path.display();
+    let load = format!("LOAD DATA LOCAL INFILE '{file}' INTO TABLE loaded FIELDS TERMINATED BY ','");
     query(conn, seen, "CREATE TABLE loaded (id INT PRIMARY KEY, name VARCHAR(64), amount DECIMAL(10,2))")
         .await;
-    query(conn, seen, &load(&file)).await;
+    query(conn, seen, &load).await;
     query(conn, seen, "SELECT COUNT(*), SUM(amount), SHA1(GROUP_CONCAT(name ORDER BY id)) FROM loaded").await;
-    query(conn, seen, &load(&format!("{file}.not-allowed"))).await;
-    query(conn, seen, "SELECT 'the session goes on'").await;
+    // A file that is refused, as the other drivers try, ends the connection: mysql_async answers the server nothing then.
     Ok(())
 }
 

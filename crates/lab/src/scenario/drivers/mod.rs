@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 
 use self::settings::{Mode, Settings, Surroundings};
 use super::{Run, Scenario, in_lab};
+use crate::galera::Node;
 use crate::lab::Lab;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -28,7 +29,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run: |progress| -> Run { Box::pin(run(progress)) },
 };
 
-/// Longer than the slowest run (a compressed 64 MB on a busy machine) takes.
+/// Much longer than the slowest run (the one with 64 MB) takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const MYSQL_ASYNC: &str = "mysql_async";
@@ -74,7 +75,7 @@ async fn compare_all(lab: &Lab, interpreter: PathBuf, report: &mut Report) -> Re
     proxy.wait_ready().await?;
     let program = program::Program::install(lab.slot().directory(), interpreter)?;
     let tally = Tally::default();
-    let mut comparison = Comparison { lab, program, ways, surroundings, report, tally };
+    let mut comparison = Comparison { lab, node, program, ways, surroundings, report, tally };
     for mode in Mode::ALL {
         if mode == Mode::OtherName {
             server::show_other_name(node, &comparison.surroundings).await?;
@@ -90,6 +91,7 @@ async fn compare_all(lab: &Lab, interpreter: PathBuf, report: &mut Report) -> Re
 
 struct Comparison<'a> {
     lab: &'a Lab,
+    node: &'a Node,
     program: program::Program,
     ways: Ways,
     surroundings: Surroundings,
@@ -136,6 +138,7 @@ impl Comparison<'_> {
     }
 
     async fn run(&self, driver: &'static str, mode: Mode, way: &str) -> Result<String> {
+        self.node.execute("DROP DATABASE IF EXISTS drivers").await?;
         let address = if way == "direct" { self.ways.direct } else { self.ways.proxied };
         let settings = self.surroundings.settings(driver, mode, address);
         let name = format!("{driver} {} {way}", mode.name()).replace([' ', ','], "-");

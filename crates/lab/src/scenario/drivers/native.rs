@@ -87,7 +87,7 @@ async fn session(conn: &mut Conn, seen: &mut Transcript) -> mysql_async::Result<
 }
 
 fn statements() -> impl Iterator<Item = &'static str> {
-    let comments = STATEMENTS.find("\nDROP").map_or(0, |end| end + 1);
+    let comments = STATEMENTS.find("\nCREATE").map_or(0, |end| end + 1);
     STATEMENTS[comments..].split("$$\n").filter(|statement| !statement.is_empty())
 }
 

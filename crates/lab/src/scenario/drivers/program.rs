@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::settings::Settings;
 use crate::lab::Lab;
+use crate::venv;
 
 const FILES: [(&str, &str); 9] = [
     ("client_mariadb.py", include_str!("../../../python/client_mariadb.py")),
@@ -29,12 +30,7 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn install(lab: &Path, interpreter: PathBuf) -> Result<Self> {
-        let directory = lab.join("python");
-        fs::create_dir_all(&directory)?;
-        for (name, content) in FILES {
-            let path = directory.join(name);
-            fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let directory = venv::install_scripts(lab, &FILES)?;
         Ok(Self { interpreter, directory })
     }
 

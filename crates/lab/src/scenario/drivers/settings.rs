@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::certs::Certificates;
 
-/// More than three times what one packet of the protocol holds, so that it travels in several.
-pub(super) const BIG_BYTES: usize = 64 << 20;
+/// The big packet: more than four times what one packet of the protocol holds, so that it travels in five.
+const BIG_BYTES: usize = 64 << 20;
+/// Where each byte costs the driver and the server more: still more than one packet of the protocol holds.
+const LESS_BYTES: usize = 20 << 20;
 
 /// An account that proves its password with `mysql_native_password`.
 pub(super) const NATIVE: Account = Account { user: "drivers", password: "drivers-password" };
@@ -70,6 +72,14 @@ impl Mode {
         matches!(self, Self::OtherAuthority | Self::OtherName)
     }
 
+    fn big_bytes(self) -> usize {
+        match self {
+            Self::Plain => BIG_BYTES,
+            Self::Compressed | Self::Tls => LESS_BYTES,
+            Self::Ed25519 | Self::Everything | Self::OtherAuthority | Self::OtherName => 0,
+        }
+    }
+
     fn account(self) -> Account {
         if matches!(self, Self::Ed25519 | Self::Everything) { ED25519 } else { NATIVE }
     }
@@ -101,7 +111,7 @@ pub(super) struct Settings {
     pub(super) must_fail: bool,
     /// A directory for files of its own.
     pub(super) directory: PathBuf,
-    /// The size of a packet to send and to receive; 0: none.
+    /// The bytes of a value to send and of one to receive; 0: none.
     pub(super) big_bytes: usize,
 }
 
@@ -126,7 +136,7 @@ impl Surroundings {
             compressed: mode.compressed(),
             must_fail: mode.must_fail(),
             directory: self.directory.clone(),
-            big_bytes: if matches!(mode, Mode::Plain | Mode::Compressed | Mode::Tls) { BIG_BYTES } else { 0 },
+            big_bytes: mode.big_bytes(),
         }
     }
 

@@ -1,0 +1,62 @@
+//! Owns the command line of `lab`.
+
+use clap::{Args, Parser, Subcommand};
+
+/// A MariaDB Galera cluster, ZooKeeper, capitana's agents and proxies on this machine, to look at and to break.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring a lab up, say what to type, and end it all at Ctrl-C.
+    Up(Size),
+    /// Bring the same lab up, stop the primary under a writer and watch the writer follow; exit status 0 or 1.
+    DemoCheck,
+    /// Run a scenario, or `all`; exit status 0 when it passes, 1 when it does not.
+    Scenario(ScenarioArgs),
+}
+
+/// How much of what.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Size {
+    /// MariaDB Galera nodes, each with an agent.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub(crate) nodes: u8,
+    /// ZooKeeper servers: 1 or 3.
+    #[arg(long, default_value_t = 1, value_parser = ensemble)]
+    pub(crate) zookeepers: u8,
+    /// capitana proxies.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) proxies: u8,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { nodes: 3, zookeepers: 1, proxies: 2 }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScenarioArgs {
+    /// Its name; `all` runs every one and prints a table.
+    #[arg(required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// List the scenarios.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print one JSON object on standard output, and everything else on standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn ensemble(value: &str) -> Result<u8, String> {
+    match value {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        other => Err(format!("an ensemble has 1 or 3 servers here, not {other}")),
+    }
+}

@@ -1,0 +1,70 @@
+//! Owns `lab scenario`: one, all, or the list of them, for people and for scripts.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use capitana_lab::scenario::{self, Scenario};
+use capitana_lab::{Progress, Report};
+
+use crate::cli::ScenarioArgs;
+
+/// Runs what is asked for. True: it passed.
+pub(crate) async fn scenario(arguments: ScenarioArgs, out: &mut dyn Write) -> Result<bool> {
+    match arguments.name.as_deref() {
+        _ if arguments.list => list(out),
+        None | Some("all") => all(arguments.json, out).await,
+        Some(name) => {
+            let Some(scenario) = scenario::find(name) else {
+                bail!("there is no scenario `{name}`; `lab scenario --list` shows those there are");
+            };
+            let report = report(scenario).await;
+            write(scenario, &report, arguments.json, out)?;
+            Ok(report.passed())
+        }
+    }
+}
+
+fn list(out: &mut dyn Write) -> Result<bool> {
+    for scenario in scenario::all() {
+        writeln!(out, "{:<20} {}", scenario.name, scenario.about)?;
+    }
+    Ok(true)
+}
+
+async fn all(json: bool, out: &mut dyn Write) -> Result<bool> {
+    let mut table = Vec::new();
+    for scenario in scenario::all() {
+        let start = Instant::now();
+        let report = report(scenario).await;
+        write(scenario, &report, json, out)?;
+        table.push((scenario.name, report.passed(), start.elapsed().as_secs_f64()));
+    }
+    let mut stderr = std::io::stderr();
+    let summary: &mut dyn Write = if json { &mut stderr } else { out };
+    writeln!(summary, "\n{:<20} {:<6} {:>8}", "scenario", "", "seconds")?;
+    for (name, passed, seconds) in &table {
+        writeln!(summary, "{name:<20} {:<6} {seconds:>8.1}", if *passed { "pass" } else { "FAIL" })?;
+    }
+    Ok(table.iter().all(|(_, passed, _)| *passed))
+}
+
+/// A scenario that could not be run has failed: its error is in the report.
+async fn report(scenario: Scenario) -> Report {
+    let progress = Progress::stderr();
+    progress.say(format_args!("scenario {}: {}", scenario.name, scenario.about));
+    (scenario.run)(progress).await.unwrap_or_else(|error| {
+        let mut report = Report::default();
+        report.fail(format!("{error:#}"));
+        report
+    })
+}
+
+fn write(scenario: Scenario, report: &Report, json: bool, out: &mut dyn Write) -> Result<()> {
+    if json {
+        report.write_json(scenario.name, out)?;
+    } else {
+        report.write_text(scenario.name, out)?;
+    }
+    Ok(())
+}
