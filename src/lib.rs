@@ -11,6 +11,8 @@ pub mod error;
 pub mod exit;
 pub mod limits;
 pub mod logging;
+pub mod mariadb;
 pub mod metrics;
 pub mod proxy;
 pub mod signals;
+pub mod sys;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::server::{self, Server};
 use super::wire::Pace;
+use crate::mariadb;
 
 /// After this many unanswered checks the connection is given up and another one is opened. Until then it is kept: each
 /// connection that is given up half-way counts against `max_connect_errors`, and a server that only stood still
@@ -75,7 +76,7 @@ async fn check(server: Arc<Server>, conn: Option<Conn>) -> (Option<Conn>, Result
     };
     match server::read(&mut conn).await {
         Ok(reading) => (Some(conn), Ok(reading)),
-        Err(error) => ((!error.is_fatal()).then_some(conn), Err(server::words(&error))),
+        Err(error) => ((!error.is_fatal()).then_some(conn), Err(mariadb::words(&error))),
     }
 }
 

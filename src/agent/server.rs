@@ -6,18 +6,12 @@ use std::time::Duration;
 
 use capitana_core::health::{Reading, STATUS_NAMES, VARIABLE_NAMES};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error as SqlError, IoError, Opts, OptsBuilder};
+use mysql_async::{Conn, DriverError, Error as SqlError, IoError, Opts};
 
 use crate::config::{AgentConfig, ServerAddress};
 use crate::error::{Error, Origin};
+use crate::mariadb::{self, words};
 
-/// Given at connect so that the client library does not ask for it: a node outside the primary component answers
-/// SELECT with error 1047. Replies here are below 1 kB; the value is MariaDB's default.
-const MAX_ALLOWED_PACKET: usize = 16 << 20;
-/// Seconds a connection may rest. MariaDB's default, and set in the session too, since some servers have less.
-const WAIT_TIMEOUT: usize = 28_800;
-/// A server on another host that vanished without a FIN is noticed in about twice this.
-const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A check must not wait for replication, and the wire's long statement must not be killed for its length.
 const SESSION: &str = "SET SESSION wsrep_sync_wait=0, wait_timeout=28800, max_statement_time=0";
 /// `DO SLEEP` would answer 1047 outside the primary component; this does not.
@@ -67,15 +61,7 @@ impl Server {
     /// # Errors
     /// The password file cannot be read.
     pub fn new(config: &AgentConfig) -> Result<Self, Error> {
-        let base = OptsBuilder::default()
-            .user(Some(&config.user))
-            .pass(password(config)?)
-            .prefer_socket(false)
-            .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
-            .wait_timeout(Some(WAIT_TIMEOUT))
-            .stmt_cache_size(0)
-            .tcp_keepalive(Some(KEEPALIVE))
-            .init(vec![SESSION]);
+        let base = mariadb::account(&config.user, password(config)?).init(vec![SESSION]);
         let opts = match &config.server {
             ServerAddress::Tcp(address) => base.ip_or_hostname(address.host()).tcp_port(address.port()),
             ServerAddress::Unix(path) => base.socket(Some(path.to_string_lossy())),
@@ -140,25 +126,14 @@ pub fn understand(error: &SqlError) -> Failure {
     if gone { Failure::Gone(cause) } else { Failure::Other(cause) }
 }
 
-/// The error without the library's wrapping.
-#[must_use]
-pub fn words(error: &SqlError) -> String {
-    match error {
-        SqlError::Io(IoError::Io(io)) => io.to_string(),
-        SqlError::Server(error) => error.to_string(),
-        SqlError::Driver(error) => error.to_string(),
-        error => error.to_string(),
-    }
-}
-
 fn show(what: &str, names: &[&str]) -> String {
     format!("SHOW GLOBAL {what} WHERE Variable_name IN ('{}')", names.join("','"))
 }
 
 fn password(config: &AgentConfig) -> Result<Option<String>, Error> {
     let Some(path) = &config.password_file else { return Ok(None) };
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+    match mariadb::password(path) {
+        Ok(password) => Ok(Some(password)),
         Err(error) => Err(Error::ReadNamed {
             origin: Origin::Unset("password-file".to_owned()),
             path: path.clone(),

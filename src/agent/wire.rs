@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::server::{self, Failure, Server, Slept};
+use crate::mariadb;
 
 /// A sleep of 10 s that is not answered for so long has lost its connection, or its server hangs, which the checks
 /// see on their own.
@@ -64,7 +65,7 @@ async fn hold(mut conn: Conn, interval: Duration) -> Duration {
         match timeout(UNANSWERED, server::sleep(&mut conn)).await {
             Ok(Ok(Slept::Whole)) => {}
             Ok(Ok(Slept::Interrupted)) => sleep(interval).await,
-            Ok(Err(error)) => break server::words(&error),
+            Ok(Err(error)) => break mariadb::words(&error),
             Err(_) => break format!("no answer for {UNANSWERED:?}"),
         }
     };

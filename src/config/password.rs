@@ -21,11 +21,8 @@ pub(super) fn file(
         return Ok(None);
     };
     let path = source.directory(id).unwrap_or(Path::new("")).join(named);
-    let unreadable = |cause: String| Error::ReadNamed {
-        origin: source.origin(id),
-        path: path.clone(),
-        cause,
-    };
+    let unreadable =
+        |cause: String| Error::ReadNamed { origin: source.origin(id), path: path.clone(), cause };
     File::open(&path).map_err(|error| unreadable(error.to_string()))?;
     let metadata = fs::metadata(&path).map_err(|error| unreadable(error.to_string()))?;
     if metadata.is_dir() {

@@ -117,7 +117,9 @@ impl Director {
         let route = self.election.route();
         self.shared.routes.set(match (route, self.election.why_no_route()) {
             (Some(route), _) => RouteState::Open(route.clone()),
-            (None, why) => RouteState::Closed(why.unwrap_or_default()),
+            (None, why) => {
+                RouteState::Closed { why: why.unwrap_or_default(), newest: self.election.newest_epoch() }
+            }
         });
         let metrics = &self.shared.metrics;
         metrics.epoch.set(route.map_or(0, |r| r.epoch.0));

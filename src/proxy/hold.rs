@@ -93,7 +93,7 @@ impl Hold<'_> {
                         format!("the primary {} cannot be reached: {cause}", route.upstream)
                     }
                 },
-                RouteState::Closed(cause) => format!("there is no primary: {cause}"),
+                RouteState::Closed { why, .. } => format!("there is no primary: {why}"),
             };
             self.wait(&state, cause).await?;
         }
@@ -110,6 +110,9 @@ impl Hold<'_> {
             _ = self.bell.changed() => return Attempt::RouteChanged,
         };
         let metrics = &self.worker.shared.metrics;
+        if self.worker.shared.routes.load().newest() != Some(route.epoch) {
+            return Attempt::RouteChanged;
+        }
         match greeted {
             Ok(Ok((upstream, greeting))) => {
                 metrics.dials_ok.inc();
@@ -140,7 +143,7 @@ impl Hold<'_> {
         }
         let pause = match state {
             RouteState::Open(_) => RETRY_PAUSE,
-            RouteState::Closed(_) => self.limit,
+            RouteState::Closed { .. } => self.limit,
         };
         tokio::select! {
             _ = self.bell.changed() => {}

@@ -1,12 +1,13 @@
-//! The means by which a session is told to end: one cell a session, shared with its worker on the same thread. It
-//! decides nothing and wakes one task.
+//! The means by which a session is told to end, and asked whether it may: a few cells a session, shared with its worker
+//! on the same thread. It decides nothing and wakes one task.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use capitana_core::{EndReason, Epoch};
+use capitana_core::{EndReason, Epoch, Route};
 
 /// How far a session has come, for whoever considers ending it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +15,29 @@ pub enum Phase {
     /// It waits for a primary, or for the primary's greeting. It belongs to no epoch yet.
     Held,
     /// Its client and server shake hands.
-    Handshake(Epoch),
+    Handshake,
     /// It is open.
-    Open(Epoch),
+    Open,
+}
+
+/// What a draining worker asks of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Stop reading from the client and report; one that is not quiet goes on at once.
+    Inspect,
+    /// End if nothing has happened since the report, go on otherwise.
+    EndIfQuiet,
+    /// Go on.
+    Resume,
+}
+
+/// What a session reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// Something is on its way, or the client has sent something new.
+    Busy,
+    /// Nothing is on its way, and the client is not read. It spoke last at this time; none: the server did.
+    Quiet(Option<Instant>),
 }
 
 /// One session, as its worker sees it.
@@ -26,8 +47,14 @@ pub struct Leash {
     pub id: u64,
     /// The client's address.
     pub client: SocketAddr,
+    /// Where it goes, once a server has greeted.
+    pub route: OnceCell<Route>,
+    /// The id of its thread on the server, where the handshake showed it.
+    pub thread_id: Cell<Option<u32>>,
     phase: Cell<Phase>,
     end: Cell<Option<EndReason>>,
+    order: Cell<Option<Order>>,
+    report: Cell<Option<Report>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -35,13 +62,29 @@ impl Leash {
     /// A session that has just been accepted.
     #[must_use]
     pub fn new(id: u64, client: SocketAddr) -> Self {
-        Self { id, client, phase: Cell::new(Phase::Held), end: Cell::new(None), waker: RefCell::new(None) }
+        Self {
+            id,
+            client,
+            route: OnceCell::new(),
+            thread_id: Cell::new(None),
+            phase: Cell::new(Phase::Held),
+            end: Cell::new(None),
+            order: Cell::new(None),
+            report: Cell::new(None),
+            waker: RefCell::new(None),
+        }
     }
 
     /// How far it has come.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether it goes to a primary older than `newest`.
+    #[must_use]
+    pub fn is_older_than(&self, newest: Epoch) -> bool {
+        self.route.get().is_some_and(|route| route.epoch < newest)
     }
 
     /// To be called by the session as it proceeds.
@@ -53,13 +96,33 @@ impl Leash {
     pub fn end(&self, reason: EndReason) {
         if self.end.get().is_none() {
             self.end.set(Some(reason));
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
+            self.wake();
         }
     }
 
-    /// Whether the session was told to end; the task is woken when it is.
+    /// Gives an open session an order; its report to the one before is forgotten.
+    pub fn order(&self, order: Order) {
+        self.report.set(None);
+        self.order.set(Some(order));
+        self.wake();
+    }
+
+    /// The order to carry out, once.
+    pub fn take_order(&self) -> Option<Order> {
+        self.order.take()
+    }
+
+    /// To be called by the session when it was inspected.
+    pub fn report(&self, report: Report) {
+        self.report.set(Some(report));
+    }
+
+    /// What the session reported since it was last ordered something.
+    pub fn reported(&self) -> Option<Report> {
+        self.report.get()
+    }
+
+    /// Whether the session was told to end; the task is woken when it is, and when there is an order.
     pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
         if let Some(reason) = self.end.get() {
             return Poll::Ready(reason);
@@ -74,5 +137,11 @@ impl Leash {
     /// Waits until the session is told to end.
     pub async fn ended(&self) -> EndReason {
         poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::close::refuse;
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
-use super::worker::Accepted;
+use super::worker::{Accepted, Task};
 use crate::error::Error;
 
 /// Connections the kernel queues until they are accepted; it cuts this to net.core.somaxconn.
@@ -49,7 +49,7 @@ pub struct WorkerHandle {
     /// Its counters, of which the number of sessions matters here.
     pub counters: Arc<WorkerCounters>,
     /// The way to it.
-    pub inbox: mpsc::UnboundedSender<Accepted>,
+    pub inbox: mpsc::UnboundedSender<Task>,
 }
 
 /// Accepts on one listener until the proxy stops.
@@ -89,7 +89,7 @@ impl Acceptor {
             // Counted here, so that a burst is spread before the workers have woken up.
             worker.counters.sessions.fetch_add(1, Relaxed);
             // A worker that is gone takes nothing more: the process is about to end.
-            let _ = worker.inbox.send(Accepted { stream, client, place });
+            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place }));
         }
     }
 

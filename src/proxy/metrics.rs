@@ -27,6 +27,8 @@ pub struct ProxyMetrics {
     pub sessions: IntGauge,
     /// Clients that wait for a primary.
     pub held: IntGauge,
+    /// Sessions of replaced primaries that are not idle yet.
+    pub draining: IntGauge,
     /// How long clients waited, of those that had to.
     pub hold_seconds: Histogram,
     /// Connections to a primary that were made.
@@ -74,6 +76,7 @@ impl ProxyMetrics {
             ended: EndReason::ALL.iter().map(|r| ended.with_label_values(&[r.label()])).collect(),
             sessions: make.gauge("sessions", "Client sessions there are, waiting ones included")?,
             held: make.gauge("sessions_held", "Clients that wait for a primary")?,
+            draining: make.gauge("sessions_draining", "Sessions left on primaries that were replaced")?,
             hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a primary")?,
             dials_ok: dials.with_label_values(&["ok"]),
             dials_failed: dials.with_label_values(&["failed"]),

@@ -1,14 +1,18 @@
 //! `capitana proxy`: accepts clients, follows the election, relays. This file starts the threads and stops them; see
 //! ARCHITECTURE.md for the table of tasks.
 
+mod ask;
 mod close;
 mod dial;
 mod director;
+mod drain;
 mod follow;
 mod hold;
+mod inspect;
 mod leash;
 mod listener;
 mod metrics;
+mod monitor;
 pub mod relay;
 mod reload;
 mod route;
@@ -71,6 +75,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         tokio::spawn(admin.serve(admin_stop.clone()));
 
         let (workers, mut finished) = start_workers(&shared, counters)?;
+        tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
         start_acceptors(&shared, listeners, workers)?;
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, threads, "proxy started");
         until_stopped(&shared, &mut signals, reload).await;
@@ -94,7 +99,7 @@ fn report_capacity() {
 fn first_route(config: &ProxyConfig) -> RouteState {
     match &config.primary {
         Some(upstream) => RouteState::Open(Route { epoch: Epoch(0), upstream: upstream.clone() }),
-        None => RouteState::Closed("ZooKeeper has not answered yet".to_owned()),
+        None => RouteState::Closed { why: "ZooKeeper has not answered yet".to_owned(), newest: None },
     }
 }
 

@@ -6,10 +6,13 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use capitana_core::handshake::Handshake;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::sys;
 
 /// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
 /// two to three times the instructions a byte of 64 KB and more (measured, DESIGN section 9).
@@ -75,6 +78,8 @@ pub struct Relay {
     to_upstream: Pipe,
     to_client: Pipe,
     first_end: Option<Side>,
+    /// When bytes of the client's left last, if the server has not said anything since.
+    client_spoke: Option<Instant>,
 }
 
 /// What a poll of the relay came to.
@@ -93,7 +98,8 @@ impl Relay {
     #[must_use]
     pub fn new(client: TcpStream, upstream: TcpStream, greeting: Vec<u8>) -> Self {
         let to_client = Pipe { pending: greeting, ..Pipe::default() };
-        Self { client, upstream, to_upstream: Pipe::default(), to_client, first_end: None }
+        let to_upstream = Pipe::default();
+        Self { client, upstream, to_upstream, to_client, first_end: None, client_spoke: None }
     }
 
     /// The server's first bytes, until they have gone to the client.
@@ -120,6 +126,35 @@ impl Relay {
         self.first_end
     }
 
+    /// Stops reading from the client. What was read goes on to the server.
+    pub fn pause(&mut self) {
+        self.to_upstream.paused = true;
+    }
+
+    /// Reads from the client again; the relay has to be polled afterwards.
+    pub fn resume(&mut self) {
+        self.to_upstream.paused = false;
+    }
+
+    /// Whether nothing is on its way: not in the proxy, not in the kernel's queues of either connection, and not
+    /// between the proxy and the server's kernel. A queue that cannot be asked is not empty.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let empty = |unread: rustix::io::Result<u64>| unread == Ok(0);
+        self.first_end.is_none()
+            && self.to_upstream.pending.is_empty()
+            && self.to_client.pending.is_empty()
+            && empty(rustix::io::ioctl_fionread(&self.client))
+            && empty(rustix::io::ioctl_fionread(&self.upstream))
+            && sys::unacknowledged(&self.upstream).is_ok_and(|bytes| bytes == 0)
+    }
+
+    /// When the client's last bytes left for the server; none if the server has spoken since.
+    #[must_use]
+    pub fn client_spoke(&self) -> Option<Instant> {
+        self.client_spoke
+    }
+
     /// Gives the client's connection back, to end it in order. The server's is closed.
     #[must_use]
     pub fn into_client(self) -> TcpStream {
@@ -134,6 +169,7 @@ impl Relay {
         observer: &mut O,
     ) -> Poll<Progress> {
         let buffer = &mut **buffer.borrow_mut();
+        let before = (self.to_upstream.read, self.to_client.read);
         let up = self.to_upstream.poll(cx, (&mut self.client, &mut self.upstream), buffer, |bytes| {
             observer.to_upstream(bytes);
         });
@@ -145,6 +181,12 @@ impl Relay {
         });
         if let Poll::Ready(Err(failed)) = down {
             return Poll::Ready(Progress::Ended(Ended::Failed(failed.side(Side::Upstream, Side::Client))));
+        }
+        // If both spoke, the server's bytes may be older than the client's.
+        if self.to_upstream.read > before.0 {
+            self.client_spoke = Some(Instant::now());
+        } else if self.to_client.read > before.1 {
+            self.client_spoke = None;
         }
         let known = self.first_end;
         self.first_end = known.or(match (self.to_upstream.ended, self.to_client.ended) {
@@ -185,7 +227,10 @@ struct Pipe {
     pending: Vec<u8>,
     /// How much of `pending` the peer has taken.
     taken: usize,
+    read: u64,
     written: u64,
+    /// Nothing more is read for now.
+    paused: bool,
     /// The source said it will send no more.
     ended: bool,
     /// The destination was told so.
@@ -207,12 +252,16 @@ impl Pipe {
             if self.ended {
                 return self.poll_shut(cx, to);
             }
+            if self.paused {
+                return Poll::Pending;
+            }
             if moved >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let read = ready!(poll_read(cx, from, buffer)).map_err(|_| Failed::Read)?;
             moved += read;
+            self.read += read as u64;
             self.ended = read == 0;
             if read > 0 {
                 observe(&buffer[..read]);

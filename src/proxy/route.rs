@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use capitana_core::Route;
+use capitana_core::{Epoch, Route};
 use tokio::sync::watch;
 
 /// Where new sessions go.
@@ -12,8 +12,24 @@ use tokio::sync::watch;
 pub enum RouteState {
     /// To this primary.
     Open(Route),
-    /// Nowhere: they wait. The text says why, for the client whose patience ends.
-    Closed(String),
+    /// Nowhere: they wait.
+    Closed {
+        /// Why, for the client whose patience ends.
+        why: String,
+        /// The newest epoch that was elected, also if it is not open yet: sessions of older ones are drained.
+        newest: Option<Epoch>,
+    },
+}
+
+impl RouteState {
+    /// The newest epoch that was elected.
+    #[must_use]
+    pub fn newest(&self) -> Option<Epoch> {
+        match self {
+            Self::Open(route) => Some(route.epoch),
+            Self::Closed { newest, .. } => *newest,
+        }
+    }
 }
 
 /// The route of the moment, shared by every thread.

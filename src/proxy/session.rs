@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capitana_core::handshake::{Handshake, Seen};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::close::refuse;
 use super::dial::tune;
 use super::hold::{Refusal, Welcome, hold};
-use super::leash::{Leash, Phase};
+use super::leash::{Leash, Order, Phase, Report};
 use super::relay::{Ended, Observer, Progress, Relay, Side};
 use super::worker::Worker;
 
@@ -52,7 +52,7 @@ pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> E
         return unopened(EndReason::ClientError);
     }
     // Boxed, so that an open session does not carry the state of the steps before it.
-    let welcome = match Box::pin(hold(&worker, &leash, &client)).await {
+    let Welcome { upstream, greeting, route } = match Box::pin(hold(&worker, &leash, &client)).await {
         Ok(welcome) => welcome,
         Err(Refusal { reason, message }) => {
             let packet = error_before_greeting(CANNOT_CONNECT, &message);
@@ -60,20 +60,19 @@ pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> E
             return unopened(reason);
         }
     };
-    let Welcome { upstream, greeting, route } = welcome;
-    leash.enter(Phase::Handshake(route.epoch));
+    leash.enter(Phase::Handshake);
+    let route = leash.route.get_or_init(|| route).clone();
     let mut relay = Relay::new(client, upstream, greeting);
     let (seen, ended) = Box::pin(shake_hands(&worker, &leash, &mut relay)).await;
-    let opened = Opened { route, seen };
+    leash.thread_id.set(seen.thread_id);
     let reason = match ended {
         Some(reason) => reason,
         None => {
-            leash.enter(Phase::Open(opened.route.epoch));
-            worker.recheck(&leash);
+            leash.enter(Phase::Open);
             relay_to_end(&worker, &leash, &mut relay).await
         }
     };
-    conclude(&worker, relay, opened, reason)
+    conclude(&worker, relay, Opened { route, seen }, reason)
 }
 
 /// Sees client and server through their handshake. A reason to end, or none once they are open to each other.
@@ -119,12 +118,41 @@ async fn run<O: Observer>(
         if let Poll::Ready(reason) = leash.poll_ended(cx) {
             return Poll::Ready(Err(reason));
         }
+        let order = leash.take_order();
+        if order == Some(Order::Inspect) {
+            relay.pause();
+        }
         let before = (relay.sent_upstream(), relay.sent_to_client());
         let progress = relay.poll(cx, &worker.buffer, observer);
         worker.counters.add(relay.sent_upstream() - before.0, relay.sent_to_client() - before.1);
-        Poll::Ready(Ok(ready!(progress)))
+        match (progress, order) {
+            (Poll::Ready(progress), _) => Poll::Ready(Ok(progress)),
+            (Poll::Pending, Some(order)) => obey(order, leash, relay, cx),
+            (Poll::Pending, None) => Poll::Pending,
+        }
     })
     .await
+}
+
+/// Carries out an order of a draining worker, after everything that could be moved was moved.
+fn obey(
+    order: Order,
+    leash: &Leash,
+    relay: &mut Relay,
+    cx: &Context<'_>,
+) -> Poll<Result<Progress, EndReason>> {
+    match (order, relay.is_quiet()) {
+        (Order::Inspect, true) => {
+            leash.report(Report::Quiet(relay.client_spoke()));
+            return Poll::Pending;
+        }
+        (Order::EndIfQuiet, true) => return Poll::Ready(Err(EndReason::Drained)),
+        (Order::Inspect, false) => leash.report(Report::Busy),
+        (Order::EndIfQuiet, false) | (Order::Resume, _) => {}
+    }
+    relay.resume();
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 fn conclude(worker: &Worker, relay: Relay, opened: Opened, reason: EndReason) -> Epilogue {

@@ -44,7 +44,7 @@ impl AdminView for ProxyView {
         }
         match &**self.shared.routes.load() {
             RouteState::Open(_) => Ok(()),
-            RouteState::Closed(why) => Err(format!("there is no primary: {why}")),
+            RouteState::Closed { why, .. } => Err(format!("there is no primary: {why}")),
         }
     }
 
@@ -53,7 +53,7 @@ impl AdminView for ProxyView {
         let election = self.election.as_ref().map(|e| e.borrow().clone());
         let route = match &**self.shared.routes.load() {
             RouteState::Open(route) => Some(route.clone()),
-            RouteState::Closed(_) => None,
+            RouteState::Closed { .. } => None,
         };
         let status = ProxyStatus {
             version: env!("CARGO_PKG_VERSION"),

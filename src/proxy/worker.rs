@@ -1,5 +1,5 @@
 //! A worker: one thread with a runtime of its own and the sessions on it. It is the one writer of its sessions' table
-//! and of its counters; it ends sessions of older epochs when the route changes.
+//! and of its counters; what a drain asks of it is in `inspect`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,16 +11,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use capitana_core::limit::RateLimit;
-use capitana_core::{EndReason, Epoch};
+use capitana_core::{EndReason, Epoch, HostPort};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
 
-use super::leash::{Leash, Phase};
+use super::inspect::Inspection;
+use super::leash::Leash;
 use super::metrics::WorkerCounters;
 use super::relay::BUFFER;
-use super::route::RouteState;
 use super::session::{Epilogue, log_end, serve};
 use super::shared::Shared;
 
@@ -35,6 +35,30 @@ pub struct Accepted {
     pub client: SocketAddr,
     /// Its place among the listener's connections, where there is a limit.
     pub place: Option<OwnedSemaphorePermit>,
+}
+
+/// What is asked of a worker.
+pub enum Task {
+    /// Serve a new client.
+    Serve(Accepted),
+    /// Stop the sessions older than `newest` where nothing is on its way, and report.
+    Inspect {
+        /// The newest epoch.
+        newest: Epoch,
+        /// Where the report goes.
+        reply: oneshot::Sender<Inspection>,
+    },
+    /// End the sessions marked true if nothing has happened since, and let the others go on.
+    Settle(Vec<(u64, bool)>),
+    /// End the open sessions older than `newest`, whatever they do.
+    EndOlder {
+        /// The newest epoch.
+        newest: Epoch,
+        /// Only those that go here.
+        upstream: Option<HostPort>,
+        /// Why.
+        reason: EndReason,
+    },
 }
 
 /// What the sessions of one thread share.
@@ -57,7 +81,7 @@ pub struct Worker {
 pub fn run(
     shared: Arc<Shared>,
     counters: Arc<WorkerCounters>,
-    accepted: mpsc::UnboundedReceiver<Accepted>,
+    inbox: mpsc::UnboundedReceiver<Task>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Rc::new(Worker {
@@ -68,23 +92,20 @@ pub fn run(
         log: RefCell::new(RateLimit::new(LOG_RATE.0, LOG_RATE.1)),
         tasks: TaskTracker::new(),
     });
-    LocalSet::new().block_on(&runtime, worker.run(accepted));
+    LocalSet::new().block_on(&runtime, worker.run(inbox));
     Ok(())
 }
 
 impl Worker {
-    async fn run(self: Rc<Self>, mut accepted: mpsc::UnboundedReceiver<Accepted>) {
-        let mut bell = self.shared.routes.subscribe();
+    async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Task>) {
         let kill = self.shared.kill.clone();
-        let mut killed = false;
-        let mut accepting = true;
-        while accepting {
+        let (mut killed, mut open) = (false, true);
+        while open {
             tokio::select! {
-                next = accepted.recv() => match next {
-                    Some(next) => Rc::clone(&self).start(next),
-                    None => accepting = false,
+                task = inbox.recv() => match task {
+                    Some(task) => self.carry_out(task),
+                    None => open = false,
                 },
-                _ = bell.changed() => self.end_old_epochs(),
                 () = kill.cancelled(), if !killed => { killed = true; self.end_all(); }
             }
         }
@@ -92,9 +113,23 @@ impl Worker {
         while !self.tasks.is_empty() {
             tokio::select! {
                 () = self.tasks.wait() => {}
-                _ = bell.changed() => self.end_old_epochs(),
                 () = kill.cancelled(), if !killed => { killed = true; self.end_all(); }
             }
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, task: Task) {
+        match task {
+            Task::Serve(accepted) => Rc::clone(self).start(accepted),
+            Task::Inspect { newest, reply } => {
+                let worker = Rc::clone(self);
+                self.tasks.spawn_local(async move {
+                    // Nobody waits for the report if the drain was given up.
+                    let _ = reply.send(worker.inspect(newest).await);
+                });
+            }
+            Task::Settle(verdicts) => self.settle(&verdicts),
+            Task::EndOlder { newest, upstream, reason } => self.end_older(newest, upstream.as_ref(), reason),
         }
     }
 
@@ -141,31 +176,19 @@ impl Worker {
         self.tasks.spawn_local(last_steps);
     }
 
-    /// Ends the session if its epoch ended while it was not open yet.
-    pub fn recheck(&self, leash: &Leash) {
-        if let RouteState::Open(route) = &**self.shared.routes.load() {
-            end_if_older(leash, route.epoch);
-        }
+    /// The sessions that go to a primary older than `newest`, in whatever phase.
+    pub fn older_than(&self, newest: Epoch) -> Vec<Rc<Leash>> {
+        self.sessions.borrow().values().filter(|leash| leash.is_older_than(newest)).cloned().collect()
     }
 
-    /// A handshake is left to finish: the session ends right after it, and its client's connect succeeds.
-    fn end_old_epochs(&self) {
-        if let RouteState::Open(route) = &**self.shared.routes.load() {
-            for leash in self.sessions.borrow().values() {
-                end_if_older(leash, route.epoch);
-            }
-        }
+    /// The session of this number, if it has not ended.
+    pub fn session(&self, id: u64) -> Option<Rc<Leash>> {
+        self.sessions.borrow().get(&id).cloned()
     }
 
     fn end_all(&self) {
         for leash in self.sessions.borrow().values() {
             leash.end(EndReason::Shutdown);
         }
-    }
-}
-
-fn end_if_older(leash: &Leash, current: Epoch) {
-    if matches!(leash.phase(), Phase::Open(epoch) if epoch < current) {
-        leash.end(EndReason::EpochEnded);
     }
 }

@@ -105,6 +105,12 @@ impl Election {
         self.route.as_ref()
     }
 
+    /// The newest epoch that was followed.
+    #[must_use]
+    pub fn newest_epoch(&self) -> Option<Epoch> {
+        self.newest_epoch
+    }
+
     /// The last reading that was believed.
     #[must_use]
     pub fn view(&self) -> &View {

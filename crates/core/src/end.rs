@@ -18,8 +18,12 @@ pub enum EndReason {
     UpstreamClosed,
     /// The server's connection broke.
     UpstreamError,
-    /// Another primary was elected.
+    /// Another primary was elected, and the session could not be drained: no account for it, or no answer.
     EpochEnded,
+    /// Another primary was elected, and the session was idle.
+    Drained,
+    /// Another primary was elected, and the session was not idle in time.
+    DrainTimeout,
     /// There was no primary within the hold time.
     HoldTimeout,
     /// Too many clients were waiting already.
@@ -34,13 +38,15 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientClosed,
         Self::ClientError,
         Self::ClientGaveUp,
         Self::UpstreamClosed,
         Self::UpstreamError,
         Self::EpochEnded,
+        Self::Drained,
+        Self::DrainTimeout,
         Self::HoldTimeout,
         Self::HoldFull,
         Self::TooManyConnections,
@@ -58,6 +64,8 @@ impl EndReason {
             Self::UpstreamClosed => "upstream-closed",
             Self::UpstreamError => "upstream-error",
             Self::EpochEnded => "epoch-ended",
+            Self::Drained => "drained",
+            Self::DrainTimeout => "drain-timeout",
             Self::HoldTimeout => "hold-timeout",
             Self::HoldFull => "hold-full",
             Self::TooManyConnections => "too-many-connections",

@@ -3,6 +3,7 @@
 
 mod address;
 pub mod backoff;
+pub mod drain;
 pub mod election;
 mod end;
 pub mod handshake;

@@ -1,0 +1,49 @@
+//! What every connection of capitana's own to MariaDB has in common: the agent's checks and the proxy's monitoring. The
+//! connections are their users'.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use mysql_async::{Error as SqlError, IoError, OptsBuilder};
+
+/// Given at connect so that the client library does not ask for it: a node outside the primary component answers
+/// SELECT with error 1047. Replies here are small; the value is MariaDB's default.
+const MAX_ALLOWED_PACKET: usize = 16 << 20;
+/// Seconds a connection may rest. MariaDB's default, given for the same reason.
+const WAIT_TIMEOUT: usize = 28_800;
+/// A server on another host that vanished without a FIN is noticed in about twice this.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A connection's settings, but for the address: `prefer_socket` would turn a check over loopback into one over the unix
+/// socket.
+#[must_use]
+pub fn account(user: &str, password: Option<String>) -> OptsBuilder {
+    OptsBuilder::default()
+        .user(Some(user))
+        .pass(password)
+        .prefer_socket(false)
+        .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
+        .wait_timeout(Some(WAIT_TIMEOUT))
+        .stmt_cache_size(0)
+        .tcp_keepalive(Some(KEEPALIVE))
+}
+
+/// Reads a password; the line end that an editor leaves is not part of it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn password(path: &Path) -> io::Result<String> {
+    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// An error without the library's wrapping.
+#[must_use]
+pub fn words(error: &SqlError) -> String {
+    match error {
+        SqlError::Io(IoError::Io(io)) => io.to_string(),
+        SqlError::Server(error) => error.to_string(),
+        SqlError::Driver(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
