@@ -5,11 +5,7 @@ use std::time::Duration;
 use capitana_core::health::{Change, Event, Health, Reading, Reason, Rules, Unfit};
 use proptest::prelude::*;
 
-const RULES: Rules = Rules {
-    fall: 2,
-    rise: 2,
-    donor_may_lead: false,
-};
+const RULES: Rules = Rules { fall: 2, rise: 2, donor_may_lead: false };
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -36,10 +32,7 @@ fn with(name: &str, value: &str) -> Reading {
 }
 
 fn polled(reading: Reading, seconds: u64) -> Event {
-    Event::Polled {
-        reading,
-        asked: at(seconds),
-    }
+    Event::Polled { reading, asked: at(seconds) }
 }
 
 fn slow() -> Event {
@@ -97,10 +90,7 @@ fn fall_failed_checks_in_a_row_make_a_server_unfit() {
     let mut health = fit();
     health.on(slow(), at(3));
     let change = health.on(slow(), at(4));
-    assert_eq!(
-        change,
-        Change::BecameUnfit(Unfit::CheckFailed("no answer within 1s".into()))
-    );
+    assert_eq!(change, Change::BecameUnfit(Unfit::CheckFailed("no answer within 1s".into())));
     assert_eq!(health.verdict().since, at(4));
 }
 
@@ -108,10 +98,7 @@ fn fall_failed_checks_in_a_row_make_a_server_unfit() {
 fn a_crash_makes_a_server_unfit_at_once() {
     let mut health = fit();
     let change = health.on(Event::Crashed("connection refused".into()), at(3));
-    assert_eq!(
-        change,
-        Change::BecameUnfit(Unfit::Crashed("connection refused".into()))
-    );
+    assert_eq!(change, Change::BecameUnfit(Unfit::Crashed("connection refused".into())));
 }
 
 #[test]
@@ -128,10 +115,7 @@ fn failed_checks_after_a_crash_do_not_hide_that_it_was_one() {
     let mut health = fit();
     health.on(Event::Crashed("connection refused".into()), at(3));
     health.on(slow(), at(4));
-    assert_eq!(
-        health.verdict().reason,
-        Reason::Unfit(Unfit::Crashed("connection refused".into()))
-    );
+    assert_eq!(health.verdict().reason, Reason::Unfit(Unfit::Crashed("connection refused".into())));
 }
 
 #[test]
@@ -172,27 +156,16 @@ fn what_the_server_states_definitely_makes_it_unfit_at_once() {
 
 #[test]
 fn states_that_a_backup_passes_through_must_repeat() {
-    for (name, value) in [
-        ("wsrep_local_state", "2"),
-        ("wsrep_local_state", "1"),
-        ("wsrep_desync", "ON"),
-    ] {
+    for (name, value) in [("wsrep_local_state", "2"), ("wsrep_local_state", "1"), ("wsrep_desync", "ON")] {
         let mut health = fit();
         assert_eq!(health.on(polled(with(name, value), 3), at(3)), Change::None);
-        assert!(matches!(
-            health.on(polled(with(name, value), 4), at(4)),
-            Change::BecameUnfit(_)
-        ));
+        assert!(matches!(health.on(polled(with(name, value), 4), at(4)), Change::BecameUnfit(_)));
     }
 }
 
 #[test]
 fn a_donor_passes_only_where_the_rules_say_so() {
-    let donor = Reading {
-        wsrep_local_state: Some("2".into()),
-        wsrep_desync: Some("ON".into()),
-        ..synced()
-    };
+    let donor = Reading { wsrep_local_state: Some("2".into()), wsrep_desync: Some("ON".into()), ..synced() };
     assert_eq!(donor.objection(true), None);
     assert!(matches!(donor.objection(false), Some(Unfit::NotSynced(_))));
 }
@@ -205,10 +178,7 @@ fn a_desynchronised_node_that_is_no_donor_does_not_pass_even_where_donors_do() {
 #[test]
 fn a_server_that_does_not_name_a_value_does_not_pass() {
     assert!(Reading::default().objection(true).is_some());
-    let no_galera = Reading {
-        wsrep_on: None,
-        ..synced()
-    };
+    let no_galera = Reading { wsrep_on: None, ..synced() };
     assert_eq!(
         no_galera.objection(false).map(|unfit| unfit.to_string()),
         Some("the server does not replicate: wsrep_on is not known to the server, not ON".into())

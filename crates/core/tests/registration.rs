@@ -6,18 +6,11 @@ use capitana_core::registration::{Change, Event, OwnZnode, Registration, Request
 const SESSION: i64 = 7;
 
 fn znode(sequence: i64, session: i64) -> OwnZnode {
-    OwnZnode {
-        name: format!("node-{sequence:010}"),
-        epoch: Epoch(sequence),
-        session,
-    }
+    OwnZnode { name: format!("node-{sequence:010}"), epoch: Epoch(sequence), session }
 }
 
 fn seen(own: &[OwnZnode]) -> Event {
-    Event::Seen {
-        exists: true,
-        own: own.to_vec(),
-    }
+    Event::Seen { exists: true, own: own.to_vec() }
 }
 
 /// An agent that wants a znode, has looked, and is told to create it.
@@ -33,10 +26,7 @@ fn creating() -> Registration {
 
 fn registered() -> Registration {
     let mut agent = creating();
-    assert_eq!(
-        agent.on(Event::Created(znode(1, SESSION))),
-        Change::Registered(znode(1, SESSION))
-    );
+    assert_eq!(agent.on(Event::Created(znode(1, SESSION))), Change::Registered(znode(1, SESSION)));
     agent
 }
 
@@ -54,10 +44,7 @@ fn nothing_is_asked_while_the_link_is_down() {
     agent.on(Event::Wanted(false));
     assert_eq!(agent.next_request(), None);
     agent.on(Event::LinkUp);
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(1, SESSION).name))
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
 }
 
 #[test]
@@ -73,10 +60,7 @@ fn a_missing_election_path_is_created_first() {
     agent.on(Event::Wanted(true));
     agent.on(Event::SessionBegan(SESSION));
     agent.next_request();
-    agent.on(Event::Seen {
-        exists: false,
-        own: Vec::new(),
-    });
+    agent.on(Event::Seen { exists: false, own: Vec::new() });
     assert_eq!(agent.next_request(), Some(Request::EnsurePath));
     agent.on(Event::PathReady);
     assert_eq!(agent.next_request(), Some(Request::Create));
@@ -92,10 +76,7 @@ fn a_znode_whose_creation_was_not_acknowledged_is_found_again() {
     let mut agent = creating();
     agent.on(Event::Failed);
     assert_eq!(agent.next_request(), Some(Request::Look));
-    assert_eq!(
-        agent.on(seen(&[znode(1, SESSION)])),
-        Change::Registered(znode(1, SESSION))
-    );
+    assert_eq!(agent.on(seen(&[znode(1, SESSION)])), Change::Registered(znode(1, SESSION)));
     assert_eq!(agent.next_request(), None);
 }
 
@@ -113,10 +94,7 @@ fn an_unwanted_znode_is_deleted_before_anything_is_read() {
     let mut agent = registered();
     agent.on(Event::Recheck);
     agent.on(Event::Wanted(false));
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(1, SESSION).name))
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
     assert_eq!(agent.on(Event::Deleted), Change::Withdrawn(znode(1, SESSION)));
 }
 
@@ -126,10 +104,7 @@ fn a_znode_that_is_no_longer_wanted_when_it_was_created_is_deleted() {
     agent.on(Event::Wanted(false));
     assert!(!agent.is_withdrawn());
     agent.on(Event::Created(znode(1, SESSION)));
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(1, SESSION).name))
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
     agent.on(Event::Deleted);
     assert!(agent.is_withdrawn());
 }
@@ -141,10 +116,7 @@ fn a_deletion_of_unknown_outcome_is_looked_into_and_repeated() {
     agent.next_request();
     agent.on(Event::Failed);
     assert!(!agent.is_withdrawn());
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(1, SESSION).name))
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
 }
 
 #[test]
@@ -164,14 +136,8 @@ fn a_znode_of_an_earlier_session_is_removed_before_a_new_one_is_created() {
     agent.on(Event::SessionBegan(8));
     assert_eq!(agent.next_request(), Some(Request::Look));
     assert_eq!(agent.on(seen(&[znode(1, SESSION)])), Change::None);
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(1, SESSION).name))
-    );
-    assert_eq!(
-        agent.on(Event::Deleted),
-        Change::RemovedLeftover(znode(1, SESSION).name)
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
+    assert_eq!(agent.on(Event::Deleted), Change::RemovedLeftover(znode(1, SESSION).name));
     assert_eq!(agent.next_request(), Some(Request::Create));
 }
 
@@ -184,10 +150,7 @@ fn of_two_znodes_of_its_session_an_agent_keeps_the_older() {
         agent.on(seen(&[znode(3, SESSION), znode(2, SESSION)])),
         Change::Registered(znode(2, SESSION))
     );
-    assert_eq!(
-        agent.next_request(),
-        Some(Request::Delete(znode(3, SESSION).name))
-    );
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(3, SESSION).name)));
 }
 
 #[test]

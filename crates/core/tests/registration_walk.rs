@@ -5,11 +5,7 @@ use capitana_core::registration::{Event, OwnZnode, Registration, Request};
 use proptest::prelude::*;
 
 fn znode(sequence: i64, session: i64) -> OwnZnode {
-    OwnZnode {
-        name: format!("node-{sequence:010}"),
-        epoch: Epoch(sequence),
-        session,
-    }
+    OwnZnode { name: format!("node-{sequence:010}"), epoch: Epoch(sequence), session }
 }
 
 /// What may happen to an agent and its ZooKeeper.
@@ -127,10 +123,7 @@ impl World {
 
     fn carry_out(&mut self, request: Request) -> Event {
         match request {
-            Request::Look => Event::Seen {
-                exists: self.path_exists,
-                own: self.znodes.clone(),
-            },
+            Request::Look => Event::Seen { exists: self.path_exists, own: self.znodes.clone() },
             Request::EnsurePath => {
                 self.path_exists = true;
                 Event::PathReady
