@@ -65,19 +65,22 @@ where
     None
 }
 
-/// One check on `conn`, or on a new connection. Answers the connection too, if it can be used again.
+/// One check on `conn`, or on a new connection where there is none or somebody has closed it. Answers the connection
+/// too, if it can be used again.
 async fn check(server: Arc<Server>, conn: Option<Conn>) -> (Option<Conn>, Result<Reading, String>) {
-    let mut conn = match conn {
-        Some(conn) => conn,
-        None => match server.connect(CONNECT_LIMIT).await {
-            Ok(conn) => conn,
-            Err(failure) => return (None, Err(failure.cause())),
-        },
-    };
-    match server::read(&mut conn).await {
-        Ok(reading) => (Some(conn), Ok(reading)),
-        Err(error) => ((!error.is_fatal()).then_some(conn), Err(mariadb::words(&error))),
+    if let Some(mut conn) = conn {
+        match server::read(&mut conn).await {
+            Ok(reading) => return (Some(conn), Ok(reading)),
+            Err(error) if !error.is_fatal() => return (Some(conn), Err(mariadb::words(&error))),
+            Err(error) => tracing::debug!(%error, "the connection for checks is closed"),
+        }
     }
+    let mut conn = match server.connect(CONNECT_LIMIT).await {
+        Ok(conn) => conn,
+        Err(failure) => return (None, Err(failure.cause())),
+    };
+    let outcome = server::read(&mut conn).await.map_err(|error| mariadb::words(&error));
+    (Some(conn), outcome)
 }
 
 /// Where checks are reported.

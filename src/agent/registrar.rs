@@ -232,7 +232,7 @@ impl Registrar {
                 tracing::info!(znode = %znode.name, epoch = %znode.epoch, "withdrawn from the election");
             }
             Change::Lost(znode) => {
-                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is gone, not by this agent");
+                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is lost: somebody deleted it, or its session is over");
             }
             Change::RemovedLeftover(znode) => {
                 tracing::info!(znode, "removed a znode of this agent that was left over");

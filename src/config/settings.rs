@@ -63,7 +63,8 @@ settings! {
         zookeeper: Option<Text<Ensemble>>,
 
         /// The znode whose children are the candidates; the oldest is the primary
-        #[arg(help_heading = "Election", env = "CAPITANA_ELECTION_PATH", value_name = "ZNODE", default_value = "/mariadb/primary")]
+        #[arg(help_heading = "Election")]
+        #[arg(env = "CAPITANA_ELECTION_PATH", value_name = "ZNODE", default_value = "/mariadb/primary")]
         election_path: Text<ZnodePath>,
     }
 }
@@ -72,7 +73,8 @@ settings! {
     /// What the proxy and the agent have in common beside the election.
     pub struct DaemonSettings {
         /// How long ZooKeeper keeps a silent session: the time until a dead machine loses its candidacy
-        #[arg(help_heading = "Election", env = "CAPITANA_ZOOKEEPER_SESSION_TIMEOUT", value_name = "DURATION", default_value = "6s")]
+        #[arg(help_heading = "Election")]
+        #[arg(env = "CAPITANA_ZOOKEEPER_SESSION_TIMEOUT", value_name = "DURATION", default_value = "6s")]
         zookeeper_session_timeout: Text<Period>,
 
         /// Where /metrics, /healthz, /readyz and /status are served [default: 127.0.0.1:9307 for the proxy,
@@ -81,11 +83,13 @@ settings! {
         admin_listen: Option<Text<SocketAddr>>,
 
         /// How log lines look
-        #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_LOG_FORMAT", value_name = "FORMAT", default_value = "human")]
+        #[arg(help_heading = "Admin endpoint and log")]
+        #[arg(env = "CAPITANA_LOG_FORMAT", value_name = "FORMAT", default_value = "human")]
         log_format: LogFormat,
 
         /// What is logged: a level, or directives such as `info,capitana::proxy=debug`
-        #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+        #[arg(help_heading = "Admin endpoint and log")]
+        #[arg(env = "CAPITANA_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
         log_level: Text<LogFilter>,
     }
 }

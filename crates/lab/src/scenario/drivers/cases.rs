@@ -87,8 +87,10 @@ pub(super) async fn local_infile(
 
 /// A parameter, and then a result, that travel in several packets.
 pub(super) async fn big_packet(conn: &mut Conn, size: usize, seen: &mut Transcript) -> anyhow::Result<()> {
-    // Made of what no text could be, in a pattern that packets of 2^24 - 1 bytes do not repeat at their boundaries.
-    let big: Vec<u8> = (0..size).map(|at| (at ^ (at >> 8) ^ (at >> 19)).to_le_bytes()[0]).collect();
+    // Of every byte there is, and with a period that packets of 2^24 - 1 bytes do not share.
+    let block: Vec<u8> = (0..1_000_003_usize).map(|at| (at ^ (at >> 8)).to_le_bytes()[0]).collect();
+    let mut big = block.repeat(size / block.len() + 1);
+    big.truncate(size);
     let there = (Value::Bytes(big), size / 8);
     let back: Option<(Value, Value)> = conn.exec_first("SELECT ?, REPEAT('capitana', ?)", there).await?;
     let (same, repeated) = back.context("the server sent no row back")?;

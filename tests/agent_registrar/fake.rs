@@ -1,0 +1,196 @@
+//! A ZooKeeper of one election path, in memory: sessions, ephemeral znodes, one-shot watches, and the faults that a
+//! test orders. It owns no test.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use capitana::agent::Connect;
+use capitana::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PATH: &str = "/mariadb/primary";
+
+/// What happens to a create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is carried out and the reply is lost.
+    LoseReply,
+    /// It is lost on its way.
+    LoseRequest,
+}
+
+#[derive(Default)]
+struct State {
+    path_exists: bool,
+    zxid: i64,
+    sessions: i64,
+    znodes: BTreeMap<String, (Vec<u8>, Stat)>,
+    create_faults: VecDeque<Fault>,
+    watches: Vec<CancellationToken>,
+    link: Option<watch::Sender<LinkState>>,
+    /// The largest number of znodes there ever was.
+    most: usize,
+}
+
+/// The ensemble; clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct FakeZooKeeper {
+    state: Arc<Mutex<State>>,
+    open_sessions: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl FakeZooKeeper {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Name, data and stat of each znode.
+    pub(crate) fn znodes(&self) -> Vec<(String, Vec<u8>, Stat)> {
+        self.state().znodes.iter().map(|(name, (data, stat))| (name.clone(), data.clone(), *stat)).collect()
+    }
+
+    pub(crate) fn most_znodes(&self) -> usize {
+        self.state().most
+    }
+
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.open_sessions.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn order(&self, fault: Fault) {
+        self.state().create_faults.push_back(fault);
+    }
+
+    /// Somebody deletes every znode.
+    pub(crate) fn delete_all(&self) {
+        let mut state = self.state();
+        state.znodes.clear();
+        fire(&mut state);
+    }
+
+    /// Changes the link of the newest session.
+    pub(crate) fn set_link(&self, link: LinkState) {
+        if let Some(sender) = &self.state().link {
+            sender.send_replace(link);
+        }
+    }
+}
+
+fn fire(state: &mut State) {
+    state.zxid += 1;
+    state.watches.drain(..).for_each(|watch| watch.cancel());
+}
+
+impl Connect for FakeZooKeeper {
+    type Session = FakeSession;
+
+    async fn connect(&self) -> Result<FakeSession, CoordinatorError> {
+        let (sender, link) = watch::channel(LinkState::Connected);
+        let mut state = self.state();
+        state.sessions += 1;
+        state.link = Some(sender);
+        self.open_sessions.fetch_add(1, Ordering::SeqCst);
+        Ok(FakeSession { zookeeper: self.clone(), id: state.sessions, link: tokio::sync::Mutex::new(link) })
+    }
+}
+
+pub(crate) struct FakeSession {
+    zookeeper: FakeZooKeeper,
+    id: i64,
+    link: tokio::sync::Mutex<watch::Receiver<LinkState>>,
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        self.zookeeper.open_sessions.fetch_sub(1, Ordering::SeqCst);
+        fire(&mut self.zookeeper.state());
+    }
+}
+
+impl FakeSession {
+    fn asked(&self) -> MutexGuard<'_, State> {
+        self.zookeeper.requests.fetch_add(1, Ordering::SeqCst);
+        self.zookeeper.state()
+    }
+}
+
+impl Coordinator for FakeSession {
+    fn session_id(&self) -> i64 {
+        self.id
+    }
+
+    async fn link_changed(&self) -> LinkState {
+        let mut link = self.link.lock().await;
+        match link.changed().await {
+            Ok(()) => *link.borrow_and_update(),
+            Err(_) => pending().await,
+        }
+    }
+
+    async fn sync(&self, _: &str) -> Result<(), CoordinatorError> {
+        drop(self.asked());
+        Ok(())
+    }
+
+    async fn children(&self, _: &str) -> Result<Children, CoordinatorError> {
+        let mut state = self.asked();
+        let token = CancellationToken::new();
+        state.watches.push(token.clone());
+        let names = state.znodes.keys().cloned().collect();
+        let watch = Box::pin(async move { token.cancelled().await });
+        Ok(Children { names, pzxid: state.zxid, exists: state.path_exists, watch })
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, CoordinatorError> {
+        Ok(self.asked().znodes.get(name(path)).cloned())
+    }
+
+    async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
+        let mut state = self.asked();
+        let fault = state.create_faults.pop_front();
+        if !state.path_exists {
+            return Err(error("create", Outcome::Refused, true));
+        }
+        if fault == Some(Fault::LoseRequest) {
+            return Err(error("create", Outcome::Unknown, false));
+        }
+        fire(&mut state);
+        let stat = Stat { czxid: state.zxid, ephemeral_owner: self.id };
+        let path = format!("{prefix}{:010}", state.zxid);
+        state.znodes.insert(name(&path).to_owned(), (data.to_vec(), stat));
+        state.most = state.most.max(state.znodes.len());
+        match fault {
+            Some(_) => Err(error("create", Outcome::Unknown, false)),
+            None => Ok((path, stat)),
+        }
+    }
+
+    async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {
+        let mut state = self.asked();
+        let existed = state.znodes.remove(name(path)).is_some();
+        fire(&mut state);
+        Ok(existed)
+    }
+
+    async fn ensure_path(&self, path: &str) -> Result<(), CoordinatorError> {
+        assert_eq!(path, PATH);
+        self.asked().path_exists = true;
+        Ok(())
+    }
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn error(what: &str, outcome: Outcome, no_node: bool) -> CoordinatorError {
+    CoordinatorError { what: what.to_owned(), cause: "ordered by the test".to_owned(), outcome, no_node }
+}

@@ -1,0 +1,190 @@
+//! The registrar against a ZooKeeper in memory: what it does when replies, sessions and znodes are lost.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod fake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use capitana::agent::{AgentMetrics, HealthStatus, Member, Registrar, RegistrationStatus};
+use capitana::control::LinkState;
+use capitana_core::{Link, MemberData};
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use fake::{FakeZooKeeper, Fault, PATH};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+const GUID: &str = "0b4c4c5e-6d0c-4d52-8a53-0d7e5f6f9d11";
+
+/// A registrar at work.
+struct Rig {
+    zookeeper: FakeZooKeeper,
+    health: watch::Sender<HealthStatus>,
+    status: watch::Receiver<RegistrationStatus>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Rig {
+    fn start(zookeeper: FakeZooKeeper, fit: bool) -> Self {
+        let (health, published) = watch::channel(HealthStatus {
+            fit,
+            reason: "as the test says".to_owned(),
+            since: String::new(),
+            since_ms: 1234,
+            last_check: None,
+        });
+        let data = MemberData {
+            host: "db1.internal".to_owned(),
+            port: 3306,
+            guid: None,
+            node: Some("db1".to_owned()),
+            version: None,
+            since_ms: None,
+        };
+        let member = Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), data };
+        let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
+        let stop = CancellationToken::new();
+        let (registrar, status) = Registrar::new(member, published, stop.clone(), metrics, 1);
+        let task = tokio::spawn(registrar.run(zookeeper.clone()));
+        Self { zookeeper, health, status, stop, task }
+    }
+
+    fn set_fit(&self, fit: bool) {
+        self.health.send_modify(|health| health.fit = fit);
+    }
+
+    async fn wait_for(&mut self, what: impl Fn(&RegistrationStatus) -> bool) -> RegistrationStatus {
+        timeout(DEADLINE, self.status.wait_for(|status| what(status))).await.unwrap().unwrap().clone()
+    }
+
+    /// Waits until it is registered, and answers the epoch.
+    async fn registered(&mut self) -> i64 {
+        self.wait_for(|status| status.registered.is_some()).await.registered.unwrap().epoch.0
+    }
+
+    async fn withdrawn(&mut self) {
+        self.wait_for(|status| status.registered.is_none()).await;
+    }
+
+    async fn stopped(self) -> FakeZooKeeper {
+        self.stop.cancel();
+        timeout(DEADLINE, self.task).await.unwrap().unwrap();
+        self.zookeeper
+    }
+}
+
+#[tokio::test]
+async fn a_fit_server_is_registered_with_what_proxies_need() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let epoch = rig.registered().await;
+    let znodes = rig.zookeeper.znodes();
+    assert_eq!(znodes.len(), 1);
+    let (name, data, stat) = &znodes[0];
+    assert!(name.starts_with("node-"));
+    assert_eq!(stat.czxid, epoch);
+    let data: MemberData = serde_json::from_slice(data).unwrap();
+    assert_eq!((data.host.as_str(), data.port), ("db1.internal", 3306));
+    assert_eq!(data.guid.as_deref(), Some(GUID));
+    assert_eq!(data.since_ms, Some(1234));
+}
+
+#[tokio::test]
+async fn a_server_that_becomes_unfit_is_withdrawn_and_comes_back_with_a_later_epoch() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let first = rig.registered().await;
+    rig.set_fit(false);
+    rig.withdrawn().await;
+    assert!(rig.zookeeper.znodes().is_empty());
+    rig.set_fit(true);
+    assert!(rig.registered().await > first);
+}
+
+#[tokio::test]
+async fn a_create_whose_reply_is_lost_is_found_again() {
+    let zookeeper = FakeZooKeeper::default();
+    zookeeper.order(Fault::LoseReply);
+    let mut rig = Rig::start(zookeeper, true);
+    rig.registered().await;
+    assert_eq!(rig.zookeeper.znodes().len(), 1);
+    assert_eq!(rig.zookeeper.most_znodes(), 1);
+}
+
+#[tokio::test]
+async fn a_create_that_is_lost_is_made_again() {
+    let zookeeper = FakeZooKeeper::default();
+    zookeeper.order(Fault::LoseRequest);
+    let mut rig = Rig::start(zookeeper, true);
+    rig.registered().await;
+    assert_eq!(rig.zookeeper.znodes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_znode_of_a_session_that_is_over_is_replaced_and_never_doubled() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let first = rig.registered().await;
+    rig.zookeeper.set_link(LinkState::Over);
+    rig.wait_for(|status| status.registered.as_ref().is_some_and(|r| r.epoch.0 > first)).await;
+    let znodes = rig.zookeeper.znodes();
+    assert_eq!(znodes.len(), 1);
+    assert_eq!(znodes[0].2.ephemeral_owner, 2);
+    assert_eq!(rig.zookeeper.most_znodes(), 1);
+}
+
+#[tokio::test]
+async fn a_znode_deleted_by_somebody_else_is_created_again() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let first = rig.registered().await;
+    rig.zookeeper.delete_all();
+    rig.wait_for(|status| status.registered.as_ref().is_some_and(|r| r.epoch.0 > first)).await;
+    assert_eq!(rig.zookeeper.znodes().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_while_the_link_is_down() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    rig.registered().await;
+    rig.zookeeper.set_link(LinkState::Disconnected);
+    rig.wait_for(|status| matches!(status.zookeeper, Link::Down(_))).await;
+    let asked = rig.zookeeper.requests();
+    rig.set_fit(false);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.zookeeper.requests(), asked);
+    rig.zookeeper.set_link(LinkState::Connected);
+    rig.withdrawn().await;
+    assert!(rig.zookeeper.znodes().is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_that_is_stopped_leaves_neither_znode_nor_session() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    rig.registered().await;
+    let zookeeper = rig.stopped().await;
+    assert!(zookeeper.znodes().is_empty());
+    assert_eq!(zookeeper.open_sessions(), 0);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_stopped_while_its_znode_is_being_created_leaves_none() {
+    let zookeeper = FakeZooKeeper::default();
+    zookeeper.order(Fault::LoseReply);
+    let mut rig = Rig::start(zookeeper, true);
+    rig.wait_for(|status| status.zookeeper == Link::Up).await;
+    let zookeeper = rig.stopped().await;
+    assert!(zookeeper.znodes().is_empty());
+}
+
+#[tokio::test]
+async fn an_unfit_server_is_not_registered() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), false);
+    rig.wait_for(|status| status.zookeeper == Link::Up).await;
+    let zookeeper = rig.stopped().await;
+    assert_eq!(zookeeper.most_znodes(), 0);
+}
