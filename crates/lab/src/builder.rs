@@ -21,6 +21,7 @@ pub struct Builder {
     proxies: usize,
     galera: GaleraOptions,
     session_timeout: Duration,
+    monitor: bool,
     agent_arguments: Vec<String>,
     proxy_arguments: Vec<String>,
 }
@@ -34,6 +35,7 @@ impl Default for Builder {
             proxies: 0,
             galera: GaleraOptions::default(),
             session_timeout: Duration::from_secs(2),
+            monitor: true,
             agent_arguments: Vec::new(),
             proxy_arguments: Vec::new(),
         }
@@ -87,6 +89,14 @@ impl Builder {
     #[must_use]
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.session_timeout = timeout;
+        self
+    }
+
+    /// Whether proxies have the monitoring account, without which there is no barrier and no drain. They have it when
+    /// not set.
+    #[must_use]
+    pub fn monitor(mut self, monitor: bool) -> Self {
+        self.monitor = monitor;
         self
     }
 
@@ -173,6 +183,7 @@ impl Builder {
             program: daemon::program()?,
             zookeeper: zookeeper.join(","),
             session_timeout: self.session_timeout,
+            monitor: self.monitor,
             agent: self.agent_arguments.clone(),
             proxy: self.proxy_arguments.clone(),
         })

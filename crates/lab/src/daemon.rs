@@ -50,6 +50,8 @@ pub(crate) struct Daemons {
     /// The ensemble, without a chroot.
     pub(crate) zookeeper: String,
     pub(crate) session_timeout: Duration,
+    /// Whether proxies have the monitoring account, for barrier and drain.
+    pub(crate) monitor: bool,
     /// More arguments for agents.
     pub(crate) agent: Vec<String>,
     /// More arguments for proxies.
@@ -61,9 +63,7 @@ impl Agent {
     pub(crate) fn new(slot: &Slot, index: usize, node: &Node, daemons: &Daemons) -> Result<Self> {
         let admin = SocketAddr::from((slot.node(index), AGENT_ADMIN));
         let name = format!("agent{}", index + 1);
-        let password = slot.directory().join("monitor-password");
-        fs::write(&password, galera::MONITOR)
-            .with_context(|| format!("cannot write {}", password.display()))?;
+        let password = monitor_password(slot)?;
         let server = node.address().to_string();
         let mut arguments = daemons.common("agent", admin);
         arguments.extend(["--server", &server, "--advertise", &server].map(OsString::from));
@@ -95,6 +95,10 @@ impl Proxy {
         let admin = SocketAddr::from((slot.proxy(index), PROXY_ADMIN));
         let mut arguments = daemons.common("proxy", admin);
         arguments.extend([OsString::from("--listen"), address.to_string().into()]);
+        if daemons.monitor {
+            arguments.extend(["--monitor-user", galera::MONITOR].map(OsString::from));
+            arguments.extend([OsString::from("--monitor-password-file"), monitor_password(slot)?.into()]);
+        }
         arguments.extend(daemons.proxy.iter().map(OsString::from));
         let recipe = recipe(daemons.program.clone(), arguments);
         let process = Process::new(slot.directory(), &format!("proxy{}", index + 1), recipe)?;
@@ -169,6 +173,13 @@ pub fn program() -> Result<PathBuf> {
         let beside = here.parent().unwrap_or(Path::new(".")).display();
         format!("no `capitana` beside {beside}: run `cargo build --bins`, or set CAPITANA_BIN")
     })
+}
+
+/// The file with the monitoring account's password.
+fn monitor_password(slot: &Slot) -> Result<PathBuf> {
+    let path = slot.directory().join("monitor-password");
+    fs::write(&path, galera::MONITOR).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 fn recipe(program: PathBuf, arguments: Vec<OsString>) -> Recipe {

@@ -1,5 +1,6 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
+mod drain_race;
 mod drivers;
 mod follow;
 mod kazoo;
@@ -32,7 +33,7 @@ pub struct Scenario {
 
 /// Every scenario, in the order in which `lab scenario all` runs them.
 pub fn all() -> Vec<Scenario> {
-    vec![follow::SCENARIO, kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO]
+    vec![follow::SCENARIO, kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO, drain_race::SCENARIO]
 }
 
 /// The scenario called `name`.
