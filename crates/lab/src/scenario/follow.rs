@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Scenario, in_lab};
 use crate::lab::Lab;
 use crate::load::{Verdict, Writers};
-use crate::progress::Progress;
+use crate::progress::{Progress, shown};
 use crate::report::Report;
 use crate::status::Route;
 
@@ -75,14 +75,15 @@ impl Change {
         let (changed, agreed) = tokio::join!(change, lab.agreed_route(old.epoch, PATIENCE));
         changed?;
         let (new, took) = agreed?;
+        let agreed = shown(took);
         lab.progress()
-            .say(format_args!("after {took:.0?} both proxies name {} (epoch {})", new.upstream, new.epoch));
+            .say(format_args!("after {agreed} both proxies name {} (epoch {})", new.upstream, new.epoch));
         writers.wait_rows(ROWS).await?;
         let gap = writers.longest_gap(start);
-        lab.progress().say(format_args!("all clients write again; the longest gap was {gap:.0?}"));
+        lab.progress().say(format_args!("all clients write again; the longest gap was {}", shown(gap)));
         report.millis(&format!("agree_ms_{}", self.name), took);
         report.millis(&format!("write_gap_ms_{}", self.name), gap);
-        report.check(took <= AGREE, || format!("{}: the proxies agreed only after {took:.0?}", self.name));
+        report.check(took <= AGREE, || format!("{}: the proxies agreed only after {agreed}", self.name));
         report.check(new.upstream != old.upstream, || format!("{}: the primary is the same", self.name));
         Ok(new)
     }
