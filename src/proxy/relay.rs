@@ -137,14 +137,27 @@ impl Relay {
         let up = self.to_upstream.poll(cx, (&mut self.client, &mut self.upstream), buffer, |bytes| {
             observer.to_upstream(bytes);
         });
-        if let Poll::Ready(Err(failed)) = up {
-            return Poll::Ready(Progress::Ended(Ended::Failed(failed.side(Side::Client, Side::Upstream))));
-        }
+        let up = match up {
+            Poll::Ready(Err(Failed::Read)) => {
+                return Poll::Ready(Progress::Ended(Ended::Failed(Side::Client)));
+            }
+            // A server that does not want a packet says so and closes, with the rest of the packet still coming:
+            // what it has said stands to be read, and its own direction ends of itself.
+            Poll::Ready(Err(Failed::Write)) => {
+                self.to_upstream.broken = true;
+                Poll::Ready(())
+            }
+            up => up.map(|_| ()),
+        };
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
             observer.to_client(bytes);
         });
         if let Poll::Ready(Err(failed)) = down {
-            return Poll::Ready(Progress::Ended(Ended::Failed(failed.side(Side::Upstream, Side::Client))));
+            let side = match failed {
+                Failed::Read => Side::Upstream,
+                Failed::Write => Side::Client,
+            };
+            return Poll::Ready(Progress::Ended(Ended::Failed(side)));
         }
         let known = self.first_end;
         self.first_end = known.or(match (self.to_upstream.ended, self.to_client.ended) {
@@ -169,15 +182,6 @@ enum Failed {
     Write,
 }
 
-impl Failed {
-    fn side(&self, from: Side, to: Side) -> Side {
-        match self {
-            Self::Read => from,
-            Self::Write => to,
-        }
-    }
-}
-
 /// One direction.
 #[derive(Debug, Default)]
 struct Pipe {
@@ -190,6 +194,8 @@ struct Pipe {
     ended: bool,
     /// The destination was told so.
     shut: bool,
+    /// The destination takes nothing any more.
+    broken: bool,
 }
 
 impl Pipe {
@@ -201,6 +207,9 @@ impl Pipe {
         buffer: &mut [u8],
         mut observe: impl FnMut(&[u8]),
     ) -> Poll<Result<(), Failed>> {
+        if self.broken {
+            return Poll::Ready(Ok(()));
+        }
         let mut moved = 0;
         loop {
             ready!(self.poll_flush(cx, to)).map_err(|_| Failed::Write)?;
