@@ -1,5 +1,7 @@
 //! A lab leaves no process and no directory behind, whatever happens to it: each layer of that, with real processes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
 mod support;
 
 use std::fs;

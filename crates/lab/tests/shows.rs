@@ -1,5 +1,7 @@
 //! What the program `lab` shows on real parts: the demo without a person, and the scenario that is the main job.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
