@@ -62,8 +62,14 @@ pub async fn hold(worker: &Worker, leash: &Leash, client: &TcpStream) -> Result<
         biased;
         welcome = hold.run() => welcome,
         () = gone(client) => Err(Refusal::silent(EndReason::ClientGaveUp)),
-        reason = leash.ended() => Err(Refusal::silent(reason)),
+        reason = leash.ended() => Err(stopped(reason)),
     }
+}
+
+/// What belongs to no epoch is ended only with the whole proxy.
+fn stopped(reason: EndReason) -> Refusal {
+    let message = "capitana: this proxy is being stopped. Nothing was sent: try again.".to_owned();
+    Refusal { reason, message }
 }
 
 /// What one dial came to.
