@@ -42,7 +42,7 @@ fn a_client_that_waited_in_vain_is_told_that_the_server_cannot_be_reached() {
     let started = Instant::now();
     let (code, text) = error_of(&read_packet(&mut connect(proxy.listen)).unwrap());
     assert!(started.elapsed() >= Duration::from_millis(300));
-    assert_eq!(code, 2003);
+    assert_eq!(code, 1053);
     assert!(text.contains(&address.to_string()) && text.contains("refused"), "{text}");
     assert!(text.contains("300ms") && text.contains("Nothing was sent"), "{text}");
     proxy.has_sessions(0);
@@ -53,7 +53,7 @@ fn a_client_that_waited_in_vain_is_told_that_the_server_cannot_be_reached() {
 fn without_zookeeper_a_client_is_told_so_and_so_is_who_asks_for_readiness() {
     let proxy = Start::with(&["--zookeeper", NOBODY, "--hold-timeout", "400ms"]).start();
     let (code, text) = error_of(&read_packet(&mut connect(proxy.listen)).unwrap());
-    assert_eq!(code, 2003);
+    assert_eq!(code, 1053);
     assert!(text.contains("ZooKeeper"), "{text}");
     let ready = until("readiness names the cause", || {
         let ready = get(proxy.admin, "/readyz");
@@ -70,7 +70,7 @@ fn a_server_that_never_greets_is_named_with_that() {
     let stub = Stub::new(|mut stream| drop(stream.read(&mut [0])));
     let proxy = Start::to(stub.address).flag("--hold-timeout", "300ms").start();
     let (code, text) = error_of(&read_packet(&mut connect(proxy.listen)).unwrap());
-    assert_eq!(code, 2003);
+    assert_eq!(code, 1053);
     assert!(text.contains("does not greet"), "{text}");
 }
 
@@ -137,7 +137,7 @@ fn no_more_clients_wait_than_may() {
     let _waiting = [connect(proxy.listen), connect(proxy.listen)];
     proxy.has_held(2);
     let (code, text) = error_of(&read_packet(&mut connect(proxy.listen)).unwrap());
-    assert_eq!(code, 2003);
+    assert_eq!(code, 1053);
     assert!(text.contains("too many") && text.contains("max-held"), "{text}");
     proxy.has_sessions(2);
     assert_eq!(ended(&proxy, "hold-full"), 1.0);
@@ -160,7 +160,7 @@ fn a_client_that_gives_up_frees_its_place() {
 fn where_nobody_may_wait_a_client_is_refused_at_once() {
     let proxy = Start::to(free_address()).flag("--max-held", "0").start();
     let (code, _) = error_of(&read_packet(&mut connect(proxy.listen)).unwrap());
-    assert_eq!(code, 2003);
+    assert_eq!(code, 1053);
     assert_eq!(ended(&proxy, "hold-full"), 1.0);
 }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
-/// two to three times the instructions a byte of 64 KB and more (measured, DESIGN section 9).
+/// two to three times the instructions a byte of 64 KB and more (measured).
 pub const BUFFER: usize = 64 * 1024;
 
 /// Bytes one direction may move before other sessions of the thread have their turn: four full reads.
