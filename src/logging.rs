@@ -35,17 +35,47 @@ fn without_echo(filter: &str) -> &str {
     if filter.eq_ignore_ascii_case("info") { "info,zookeeper_client=warn" } else { filter }
 }
 
+/// What is logged, changed while the daemon runs.
+pub struct LogControl {
+    set: Box<dyn Fn(EnvFilter) -> Result<(), String>>,
+}
+
+impl LogControl {
+    /// Logs by this filter from now on.
+    ///
+    /// # Errors
+    /// The filter is not one (which the settings have checked before).
+    pub fn set_filter(&self, filter: &str) -> Result<(), Error> {
+        parse_filter(without_echo(filter)).and_then(|filter| (self.set)(filter)).map_err(Error::Internal)
+    }
+}
+
 /// Sends what is logged from now on to standard error.
 ///
 /// # Errors
 /// The filter is not one (which the settings have checked before), or a subscriber is there already.
-pub fn install(format: LogFormat, filter: &str) -> Result<(), Error> {
+pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
     let filter = parse_filter(without_echo(filter)).map_err(Error::Internal)?;
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     let lines = fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
-    let installed = match format {
-        LogFormat::Human => lines.with_target(false).finish().try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
+    let (installed, set): (_, Box<dyn Fn(EnvFilter) -> Result<(), String>>) = match format {
+        LogFormat::Human => {
+            let lines = lines.with_target(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                lines.finish().try_init(),
+                Box::new(move |filter| handle.reload(filter).map_err(|e| e.to_string())),
+            )
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                lines.finish().try_init(),
+                Box::new(move |filter| handle.reload(filter).map_err(|e| e.to_string())),
+            )
+        }
     };
-    installed.map_err(|error| Error::Internal(error.to_string()))
+    installed.map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(LogControl { set })
 }

@@ -11,6 +11,7 @@ use capitana::config::CommonConfig;
 use capitana::config::load::{Daemon, load};
 use capitana::config::settings::{AgentSettings, ProxySettings};
 use capitana::error::Error;
+use capitana::logging::LogControl;
 use capitana::{agent, exit, logging, proxy};
 use clap::ArgMatches;
 
@@ -31,8 +32,12 @@ fn run(request: Request) -> Result<(), Error> {
     match request {
         Request::Proxy(matches) => {
             let loaded = load::<ProxySettings>(&matches)?;
-            start_log(&loaded.config.common, &loaded.warnings)?;
-            proxy::run(loaded.config, &|| reload::<ProxySettings>(&matches))
+            let log = start_log(&loaded.config.common, &loaded.warnings)?;
+            proxy::run(loaded.config, &|| {
+                let config = reload::<ProxySettings>(&matches)?;
+                log.set_filter(&config.common.log_level)?;
+                Ok(config)
+            })
         }
         Request::Agent(matches) => {
             let loaded = load::<AgentSettings>(&matches)?;
@@ -47,10 +52,10 @@ fn run(request: Request) -> Result<(), Error> {
     }
 }
 
-fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<(), Error> {
-    logging::install(common.log_format, &common.log_level)?;
+fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<LogControl, Error> {
+    let log = logging::install(common.log_format, &common.log_level)?;
     warn(warnings);
-    Ok(())
+    Ok(log)
 }
 
 /// Reads the settings of a running daemon again.

@@ -2,6 +2,7 @@
 //! has come the client has seen nothing, so every failure leads back to waiting for the route of the moment. It owns
 //! the hold's limits; what happens after the greeting is the session's.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -55,14 +56,20 @@ impl Refusal {
 /// The client's time or patience ended, or too many wait already.
 pub async fn hold(worker: &Worker, leash: &Leash, client: &TcpStream) -> Result<Welcome, Refusal> {
     let limit = worker.shared.config.load().hold_timeout;
-    let hold =
-        Hold { worker, bell: worker.shared.routes.subscribe(), place: None, since: Instant::now(), limit };
+    let bell = worker.shared.routes.subscribe();
+    let hold = Hold { worker, bell, place: None, since: Instant::now(), limit, refused: None };
     tokio::select! {
         biased;
         welcome = hold.run() => welcome,
         () = gone(client) => Err(Refusal::silent(EndReason::ClientGaveUp)),
-        reason = leash.ended() => Err(Refusal::silent(reason)),
+        reason = leash.ended() => Err(stopped(reason)),
     }
+}
+
+/// What belongs to no epoch is ended only with the whole proxy.
+fn stopped(reason: EndReason) -> Refusal {
+    let message = "capitana: this proxy is being stopped. Nothing was sent: try again.".to_owned();
+    Refusal { reason, message }
 }
 
 /// What one dial came to.
@@ -70,6 +77,7 @@ enum Attempt {
     Welcome(Welcome),
     RouteChanged,
     Failed(String),
+    OutOfTime { connected: bool },
 }
 
 struct Hold<'a> {
@@ -78,6 +86,8 @@ struct Hold<'a> {
     place: Option<Place<'a>>,
     since: Instant,
     limit: Duration,
+    /// The last failure to reach a server, and which.
+    refused: Option<(HostPort, String)>,
 }
 
 impl Hold<'_> {
@@ -89,9 +99,8 @@ impl Hold<'_> {
                 RouteState::Open(route) => match self.attempt(route).await {
                     Attempt::Welcome(welcome) => return Ok(welcome),
                     Attempt::RouteChanged => continue,
-                    Attempt::Failed(cause) => {
-                        format!("the primary {} cannot be reached: {cause}", route.upstream)
-                    }
+                    Attempt::Failed(cause) => self.refused_by(route, cause),
+                    Attempt::OutOfTime { connected } => self.out_of_time(route, connected),
                 },
                 RouteState::Closed { why, .. } => format!("there is no primary: {why}"),
             };
@@ -103,7 +112,9 @@ impl Hold<'_> {
     async fn attempt(&mut self, route: &Route) -> Attempt {
         let started = Instant::now();
         let config = self.worker.shared.config.load_full();
-        let greeted = timeout_at(self.since + self.limit, greeting(&route.upstream, config.dial_timeout));
+        let connected = Cell::new(false);
+        let greeted = greeting(&route.upstream, config.dial_timeout, &connected);
+        let greeted = timeout_at(self.since + self.limit, greeted);
         let greeted = tokio::select! {
             biased;
             greeted = greeted => greeted,
@@ -125,9 +136,26 @@ impl Hold<'_> {
             }
             Err(_) => {
                 metrics.dials_failed.inc();
-                Attempt::Failed("it accepts connections but does not greet".to_owned())
+                Attempt::OutOfTime { connected: connected.get() }
             }
         }
+    }
+
+    fn refused_by(&mut self, route: &Route, cause: String) -> String {
+        let text = format!("the primary {} cannot be reached: {cause}", route.upstream);
+        self.refused = Some((route.upstream.clone(), cause));
+        text
+    }
+
+    /// The hold's end often cuts an attempt short that has not come to anything: what the one before it met says more.
+    fn out_of_time(&mut self, route: &Route, connected: bool) -> String {
+        let before = self.refused.take().filter(|(upstream, _)| *upstream == route.upstream);
+        let cause = match (connected, before) {
+            (true, _) => "it accepts connections but does not greet".to_owned(),
+            (false, Some((_, cause))) => cause,
+            (false, None) => "it does not answer".to_owned(),
+        };
+        self.refused_by(route, cause)
     }
 
     /// Waits for a change of the route, or for a moment where a server refused.
@@ -181,8 +209,13 @@ impl Drop for Place<'_> {
     }
 }
 
-async fn greeting(upstream: &HostPort, dial_timeout: Duration) -> io::Result<(TcpStream, Vec<u8>)> {
+async fn greeting(
+    upstream: &HostPort,
+    dial_timeout: Duration,
+    connected: &Cell<bool>,
+) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = dial(upstream, dial_timeout).await?;
+    connected.set(true);
     let mut bytes = vec![0; GREETING];
     let read = poll_fn(|cx| {
         let mut window = ReadBuf::new(&mut bytes);

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use capitana_core::EndReason;
+use capitana_core::limit::RateLimit;
 use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,8 @@ use crate::error::Error;
 
 /// Connections the kernel queues until they are accepted; it cuts this to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
+/// Log lines about clients turned away and pauses, a second and at once, on each listener.
+const LOG_RATE: (u32, u32) = (1, 5);
 /// Pause after an error that is not about one connection: descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -54,17 +57,23 @@ pub struct WorkerHandle {
 
 /// Accepts on one listener until the proxy stops.
 pub struct Acceptor {
-    /// What all threads share.
-    pub shared: Arc<Shared>,
-    /// The workers.
-    pub workers: Vec<WorkerHandle>,
+    shared: Arc<Shared>,
+    workers: Vec<WorkerHandle>,
     /// Places for connections, where there is a limit.
-    pub places: Option<Arc<Semaphore>>,
+    places: Option<Arc<Semaphore>>,
+    log: RateLimit,
 }
 
 impl Acceptor {
+    /// An acceptor with so many places for connections; none: as many as descriptors allow.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, workers: Vec<WorkerHandle>, most: Option<usize>) -> Self {
+        let places = most.map(|most| Arc::new(Semaphore::new(most)));
+        Self { shared, workers, places, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
+    }
+
     /// Accepts until the proxy stops.
-    pub async fn run(self, listener: TcpListener) {
+    pub async fn run(mut self, listener: TcpListener) {
         loop {
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
@@ -76,11 +85,11 @@ impl Acceptor {
         }
     }
 
-    fn hand_over(&self, stream: TcpStream, client: SocketAddr) {
+    fn hand_over(&mut self, stream: TcpStream, client: SocketAddr) {
         self.shared.metrics.accepted.inc();
         let place = match self.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
             Ok(place) => place,
-            Err(_) => return self.turn_away(stream),
+            Err(_) => return self.turn_away(stream, client),
         };
         let Some(worker) = self.workers.iter().min_by_key(|w| w.counters.sessions.load(Relaxed)) else {
             return;
@@ -94,18 +103,31 @@ impl Acceptor {
     }
 
     /// Says what MariaDB itself says when it is full.
-    fn turn_away(&self, stream: TcpStream) {
-        self.shared.metrics.session_ended(EndReason::TooManyConnections);
+    fn turn_away(&mut self, stream: TcpStream, client: SocketAddr) {
+        let reason = EndReason::TooManyConnections;
+        self.shared.metrics.session_ended(reason);
+        match self.log.admit(self.shared.now()) {
+            Some(suppressed) => {
+                tracing::warn!(%client, reason = reason.label(), suppressed, "session ended");
+            }
+            None => self.shared.metrics.log_suppressed.inc(),
+        }
         tokio::spawn(refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")));
     }
 
     /// accept(2) names errors of the one connection that failed; the rest is about this process or machine, and asking
     /// again at once would spin.
-    async fn failed(&self, error: &std::io::Error) {
+    async fn failed(&mut self, error: &std::io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         self.shared.metrics.accept_errors.inc();
         if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            tracing::warn!(%error, "cannot accept connections for the moment; the listen queue holds them");
+            if let Some(suppressed) = self.log.admit(self.shared.now()) {
+                tracing::warn!(
+                    %error,
+                    suppressed,
+                    "cannot accept connections for the moment; the listen queue holds them"
+                );
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }

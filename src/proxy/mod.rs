@@ -30,7 +30,7 @@ use capitana_core::{Epoch, Route};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminServer;
@@ -147,8 +147,7 @@ fn start_acceptors(
             let mut acceptors = tokio::task::JoinSet::new();
             let limit = shared.config.load().max_connections;
             for listener in listeners {
-                let places = limit.map(|most| Arc::new(Semaphore::new(most)));
-                let acceptor = Acceptor { shared: Arc::clone(&shared), workers: workers.clone(), places };
+                let acceptor = Acceptor::new(Arc::clone(&shared), workers.clone(), limit);
                 match TcpListener::from_std(listener) {
                     Ok(listener) => drop(acceptors.spawn(acceptor.run(listener))),
                     Err(error) => tracing::error!(%error, "a listener cannot be registered"),

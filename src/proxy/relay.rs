@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::sys;
 
 /// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
-/// two to three times the instructions a byte of 64 KB and more (measured, DESIGN section 9).
+/// two to three times the instructions a byte of 64 KB and more (measured).
 pub const BUFFER: usize = 64 * 1024;
 
 /// Bytes one direction may move before other sessions of the thread have their turn: four full reads.
@@ -173,14 +173,27 @@ impl Relay {
         let up = self.to_upstream.poll(cx, (&mut self.client, &mut self.upstream), buffer, |bytes| {
             observer.to_upstream(bytes);
         });
-        if let Poll::Ready(Err(failed)) = up {
-            return Poll::Ready(Progress::Ended(Ended::Failed(failed.side(Side::Client, Side::Upstream))));
-        }
+        let up = match up {
+            Poll::Ready(Err(Failed::Read)) => {
+                return Poll::Ready(Progress::Ended(Ended::Failed(Side::Client)));
+            }
+            // A server that does not want a packet says so and closes, with the rest of the packet still coming:
+            // what it has said stands to be read, and its own direction ends of itself.
+            Poll::Ready(Err(Failed::Write)) => {
+                self.to_upstream.broken = true;
+                Poll::Ready(())
+            }
+            up => up.map(|_| ()),
+        };
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
             observer.to_client(bytes);
         });
         if let Poll::Ready(Err(failed)) = down {
-            return Poll::Ready(Progress::Ended(Ended::Failed(failed.side(Side::Upstream, Side::Client))));
+            let side = match failed {
+                Failed::Read => Side::Upstream,
+                Failed::Write => Side::Client,
+            };
+            return Poll::Ready(Progress::Ended(Ended::Failed(side)));
         }
         // If both spoke, the server's bytes may be older than the client's.
         if self.to_upstream.read > before.0 {
@@ -211,15 +224,6 @@ enum Failed {
     Write,
 }
 
-impl Failed {
-    fn side(&self, from: Side, to: Side) -> Side {
-        match self {
-            Self::Read => from,
-            Self::Write => to,
-        }
-    }
-}
-
 /// One direction.
 #[derive(Debug, Default)]
 struct Pipe {
@@ -235,6 +239,8 @@ struct Pipe {
     ended: bool,
     /// The destination was told so.
     shut: bool,
+    /// The destination takes nothing any more.
+    broken: bool,
 }
 
 impl Pipe {
@@ -246,6 +252,9 @@ impl Pipe {
         buffer: &mut [u8],
         mut observe: impl FnMut(&[u8]),
     ) -> Poll<Result<(), Failed>> {
+        if self.broken {
+            return Poll::Ready(Ok(()));
+        }
         let mut moved = 0;
         loop {
             ready!(self.poll_flush(cx, to)).map_err(|_| Failed::Write)?;

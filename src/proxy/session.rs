@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capitana_core::handshake::{Handshake, Seen};
-use capitana_core::packet::{CANNOT_CONNECT, error_before_greeting};
+use capitana_core::packet::{NO_PRIMARY, error_before_greeting};
 use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -55,7 +55,7 @@ pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> E
     let Welcome { upstream, greeting, route } = match Box::pin(hold(&worker, &leash, &client)).await {
         Ok(welcome) => welcome,
         Err(Refusal { reason, message }) => {
-            let packet = error_before_greeting(CANNOT_CONNECT, &message);
+            let packet = error_before_greeting(NO_PRIMARY, &message);
             worker.finish(refuse(client, if message.is_empty() { Vec::new() } else { packet }));
             return unopened(reason);
         }

@@ -8,6 +8,9 @@ use crate::packet::{Greeting, HEADER, Login};
 /// take up to 64 KB, of which only the beginning is of interest.
 const MAX_PACKET: usize = 16 * 1024;
 
+/// The longest user name that is kept: MariaDB's USERNAME_CHAR_LENGTH. A client may send any.
+const MAX_USER: usize = 128;
+
 /// How far the two have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -32,7 +35,7 @@ pub struct Seen {
     pub thread_id: Option<u32>,
     /// The client's capability bits.
     pub capabilities: Option<u32>,
-    /// The account's user name; not known under TLS.
+    /// The account's user name, cut to 128 characters; not known under TLS.
     pub user: Option<String>,
     /// Whether the client asked for TLS.
     pub tls: bool,
@@ -125,7 +128,7 @@ impl Handshake {
         match Login::read(payload) {
             Some(Login::Plain { capabilities, user }) if self.stage == Stage::Login => {
                 self.seen.capabilities = Some(capabilities);
-                self.seen.user = Some(user);
+                self.seen.user = Some(user.chars().take(MAX_USER).collect());
                 Stage::Authentication
             }
             Some(Login::Tls { capabilities }) if self.stage == Stage::Login => {

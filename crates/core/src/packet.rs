@@ -13,8 +13,10 @@ const LOGIN_FIXED: usize = 32;
 
 /// `ER_CON_COUNT_ERROR`, what MariaDB itself says when it is full.
 pub const TOO_MANY_CONNECTIONS: u16 = 1040;
-/// `CR_CONN_HOST_ERROR`: every connector and pool knows it as "cannot connect, try again".
-pub const CANNOT_CONNECT: u16 = 2003;
+/// `ER_SERVER_SHUTDOWN`: pools know it as the loss of a server, and try again. The codes of the client libraries' own
+/// (2000 to 2999, such as 2003 for a refused connection) cannot be sent: MariaDB's C connector takes a packet with one
+/// for a malformed one and hides its text.
+pub const NO_PRIMARY: u16 = 1053;
 
 /// An error packet for a client that has not seen a greeting yet: sequence 0 and, in that phase, no SQLSTATE marker,
 /// as the client's capabilities are not known.

@@ -190,6 +190,12 @@ fn a_login_of_the_old_protocol_makes_it_blind() {
 }
 
 #[test]
+fn a_user_name_longer_than_any_account_has_is_cut() {
+    let talk = vec![server(greeting()), client(login(&"ü".repeat(5000), CLIENT_PROTOCOL_41))];
+    assert_eq!(whole(&talk).1.user, Some("ü".repeat(128)));
+}
+
+#[test]
 fn a_second_greeting_makes_it_blind() {
     assert_eq!(whole(&vec![server(greeting()), server(greeting())]).0, Stage::Opaque);
 }

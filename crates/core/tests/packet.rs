@@ -1,7 +1,7 @@
 //! The few MySQL packets capitana builds or reads, against `mysql_common`, which knows them all.
 
 use capitana_core::packet::{
-    CANNOT_CONNECT, CLIENT_PROTOCOL_41, CLIENT_SSL, Greeting, HEADER, Login, TOO_MANY_CONNECTIONS,
+    CLIENT_PROTOCOL_41, CLIENT_SSL, Greeting, HEADER, Login, NO_PRIMARY, TOO_MANY_CONNECTIONS,
     error_before_greeting,
 };
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
@@ -71,8 +71,8 @@ fn an_error_before_the_greeting_is_read_by_a_client_library() {
 
 #[test]
 fn a_long_error_message_is_cut_between_characters() {
-    let (code, message) = parse_error(&error_before_greeting(CANNOT_CONNECT, &"ß".repeat(1000)));
-    assert_eq!((code, message), (2003, "ß".repeat(400)));
+    let (code, message) = parse_error(&error_before_greeting(NO_PRIMARY, &"ß".repeat(1000)));
+    assert_eq!((code, message), (1053, "ß".repeat(400)));
 }
 
 #[test]

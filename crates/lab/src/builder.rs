@@ -122,6 +122,7 @@ impl Builder {
     pub async fn start(self, progress: &Progress) -> Result<Lab> {
         let base = Base::of_this_machine();
         let mut lab = Lab::empty(&base, progress)?;
+        progress.say(format_args!("the lab's directory is {}", lab.slot().directory().display()));
         if self.nodes > 0 {
             lab.hold(Place::wait(&base, progress).await?);
         }

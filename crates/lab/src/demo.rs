@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use capitana_lab::{APP, Lab, Progress, client};
+use capitana_lab::{APP, Lab, Progress, client, shown};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -48,16 +48,16 @@ async fn failover(lab: &Lab, progress: &Progress) -> Result<()> {
         .say(format_args!("kill -9 {} (mariadbd of {before})", lab.nodes()[index].pid().unwrap_or_default()));
     let start = Instant::now();
     lab.nodes()[index].kill().await?;
-    let (conn, wrote) = tokio::try_join!(reconnect(port, start, progress), agree(lab, old.epoch, progress))
-        .map(|(conn, ())| conn)?;
+    let both = tokio::try_join!(reconnect(port, start, progress), agree(lab, old.epoch, progress));
+    let ((conn, wrote), ()) = both?;
     verify(conn, &before, wrote, progress).await
 }
 
 /// Waits until the proxies agree, beside the writer.
 async fn agree(lab: &Lab, epoch: i64, progress: &Progress) -> Result<()> {
     let (route, took) = lab.agreed_route(epoch, AGREE).await?;
-    progress
-        .say(format_args!("after {took:.0?} both proxies name {} (epoch {})", route.upstream, route.epoch));
+    let took = shown(took);
+    progress.say(format_args!("after {took} both proxies name {} (epoch {})", route.upstream, route.epoch));
     Ok(())
 }
 
@@ -65,13 +65,13 @@ async fn agree(lab: &Lab, epoch: i64, progress: &Progress) -> Result<()> {
 async fn reconnect(port: SocketAddr, start: Instant, progress: &Progress) -> Result<(Conn, Duration)> {
     while start.elapsed() < RECOVER {
         let mut conn = client::connect(port, APP, APP).await.context("a client could not connect")?;
-        let connected = start.elapsed();
+        let connected = shown(start.elapsed());
         match write(&mut conn).await {
             Ok(()) => {
-                progress.say(format_args!("the client was connected again after {connected:.0?}"));
+                progress.say(format_args!("the client was connected again after {connected}"));
                 return Ok((conn, start.elapsed()));
             }
-            Err(error) => progress.say(format_args!("after {connected:.0?}: {error}; once more")),
+            Err(error) => progress.say(format_args!("after {connected}: {error}; once more")),
         }
     }
     bail!("no row could be written for {RECOVER:?} after the primary was killed")
@@ -81,8 +81,8 @@ async fn verify(mut conn: Conn, before: &str, wrote: Duration, progress: &Progre
     for _ in 1..ROWS {
         write(&mut conn).await?;
     }
-    let after = written_on(&mut conn).await?;
-    progress.say(format_args!("the next row was written {wrote:.0?} after the kill: on {after}"));
+    let (after, wrote) = (written_on(&mut conn).await?, shown(wrote));
+    progress.say(format_args!("the next row was written {wrote} after the kill: on {after}"));
     ensure!(after != before, "the rows after the kill were written on {before} again");
     let rows: Option<u32> = conn.query_first("SELECT COUNT(*) FROM app.demo").await?;
     let rows = rows.unwrap_or_default();

@@ -163,10 +163,10 @@ impl Drop for Lab {
     /// A test that panics keeps the logs.
     fn drop(&mut self) {
         let Some(keeper) = self.keeper.as_mut() else { return };
-        if std::thread::panicking() {
-            if let Ok(logs) = keeper.keep_logs() {
-                self.progress.line(format_args!("the logs of the failed lab are in {}", logs.display()));
-            }
+        if std::thread::panicking()
+            && let Ok(logs) = keeper.keep_logs()
+        {
+            self.progress.line(format_args!("the logs of the failed lab are in {}", logs.display()));
         }
         let _ = keeper.finish();
     }

@@ -31,7 +31,7 @@ pub use galera::{APP, MONITOR, Node, NodeStatus, Timeouts};
 pub use keeper::MARKER;
 pub use lab::Lab;
 pub use process::{Process, Recipe};
-pub use progress::Progress;
+pub use progress::{Progress, shown};
 pub use report::Report;
 pub use slot::{Base, Slot};
 pub use wait::wait_until;

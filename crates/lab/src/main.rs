@@ -38,12 +38,15 @@ async fn until_signalled(command: Command) -> Result<bool> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let interactive = matches!(command, Command::Up(_));
+    let mut command = std::pin::pin!(run(command));
     tokio::select! {
-        outcome = run(command) => outcome,
-        _ = interrupt.recv() => Ok(interactive),
-        _ = terminate.recv() => Ok(interactive),
-        _ = hangup.recv() => Ok(interactive),
+        outcome = &mut command => return outcome,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
+    let _ = writeln!(std::io::stderr(), "taking everything down");
+    Ok(interactive)
 }
 
 async fn run(command: Command) -> Result<bool> {

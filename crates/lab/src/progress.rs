@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lines with the seconds since the start before each, for example `  3.1 s  three Galera nodes are up`.
 #[derive(Clone)]
@@ -33,6 +33,14 @@ impl Progress {
     pub fn line(&self, line: impl Display) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+/// A measured duration for people: `53 ms`, `2.66 s`.
+pub fn shown(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        _ => format!("{:.2} s", duration.as_secs_f64()),
     }
 }
 

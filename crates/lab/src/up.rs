@@ -48,8 +48,8 @@ async fn instructions(lab: &Lab) -> Result<String> {
            (for example: CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY); SELECT @@wsrep_node_name;)\n\n\
          Look at the election, the proxy and its metrics:\n  \
            {status}{views}\n  \
-           curl http://{admin}/status\n  \
-           curl http://{admin}/metrics\n\n\
+           http://{admin}/status\n  \
+           http://{admin}/metrics\n\n\
          Kill the primary:\n  \
            kill -9 {pid}\n  \
            Its agent takes it out of the election at once, both proxies lead to the next node, and the session at the\n  \

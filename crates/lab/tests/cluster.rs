@@ -1,5 +1,7 @@
 //! What the lab itself promises of a real cluster: it comes up, and its members can be killed, frozen and brought back.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
 use std::time::{Duration, Instant};
 
 use capitana_lab::{Lab, Node, Progress, wait_until};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Scenario, in_lab};
 use crate::lab::Lab;
 use crate::load::{Verdict, Writers};
-use crate::progress::Progress;
+use crate::progress::{Progress, shown};
 use crate::report::Report;
 use crate::status::Route;
 
@@ -38,52 +38,51 @@ async fn follow(lab: &Lab, report: &mut Report) -> Result<()> {
     let writers = Writers::start(lab, &targets, CLIENTS);
     writers.wait_rows(ROWS).await?;
     lab.progress().say(format_args!("{CLIENTS} clients write"));
+    let mut stage = Stage { lab, writers, report };
 
     let crashed = primary(lab, &first)?;
-    let kill = Change { name: "kill", told: format!("mariadbd of {} is killed", first.upstream) };
-    let second = kill.watch(lab, &writers, &first, report, lab.nodes()[crashed].kill()).await?;
+    lab.progress().say(format_args!("mariadbd of {} is killed", first.upstream));
+    let second = stage.change("kill", &first, lab.nodes()[crashed].kill()).await?;
 
     let leaving = primary(lab, &second)?;
     ensure!(leaving != crashed, "the killed node is the primary again");
+    lab.progress().say(format_args!("{} is told to step down", second.upstream));
     let step_down = async { lab.agents()[leaving].stop().await.map(drop) };
-    let order = Change { name: "step_down", told: format!("{} is told to step down", second.upstream) };
-    let third = order.watch(lab, &writers, &second, report, step_down).await?;
+    let third = stage.change("step_down", &second, step_down).await?;
 
-    let ledger = writers.stop().await?;
+    let ledger = stage.writers.stop().await?;
     let node = &lab.nodes()[primary(lab, &third)?];
-    Verdict::read(node, &ledger).await?.report(&ledger, report);
+    Verdict::read(node, &ledger).await?.report(&ledger, stage.report);
     Ok(())
 }
 
-struct Change {
-    name: &'static str,
-    told: String,
+struct Stage<'a> {
+    lab: &'a Lab,
+    writers: Writers,
+    report: &'a mut Report,
 }
 
-impl Change {
+impl Stage<'_> {
     /// Makes the change and measures what proxies and clients see of it. Returns the new route.
-    async fn watch(
-        self,
-        lab: &Lab,
-        writers: &Writers,
+    async fn change(
+        &mut self,
+        name: &str,
         old: &Route,
-        report: &mut Report,
         change: impl Future<Output = Result<()>>,
     ) -> Result<Route> {
         let start = Instant::now();
-        lab.progress().say(&self.told);
-        let (changed, agreed) = tokio::join!(change, lab.agreed_route(old.epoch, PATIENCE));
+        let (changed, agreed) = tokio::join!(change, self.lab.agreed_route(old.epoch, PATIENCE));
         changed?;
         let (new, took) = agreed?;
-        lab.progress()
-            .say(format_args!("after {took:.0?} both proxies name {} (epoch {})", new.upstream, new.epoch));
-        writers.wait_rows(ROWS).await?;
-        let gap = writers.longest_gap(start);
-        lab.progress().say(format_args!("all clients write again; the longest gap was {gap:.0?}"));
-        report.millis(&format!("agree_ms_{}", self.name), took);
-        report.millis(&format!("write_gap_ms_{}", self.name), gap);
-        report.check(took <= AGREE, || format!("{}: the proxies agreed only after {took:.0?}", self.name));
-        report.check(new.upstream != old.upstream, || format!("{}: the primary is the same", self.name));
+        let (say, after) = (self.lab.progress(), shown(took));
+        say.say(format_args!("after {after} both proxies name {} (epoch {})", new.upstream, new.epoch));
+        self.writers.wait_rows(ROWS).await?;
+        let gap = self.writers.longest_gap(start);
+        say.say(format_args!("all clients write again; the longest gap was {}", shown(gap)));
+        self.report.millis(&format!("agree_ms_{name}"), took);
+        self.report.millis(&format!("write_gap_ms_{name}"), gap);
+        self.report.check(took <= AGREE, || format!("{name}: the proxies agreed only after {after}"));
+        self.report.check(new.upstream != old.upstream, || format!("{name}: the primary is the same"));
         Ok(new)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! First capitana's agents and a kazoo watcher, then kazoo's agents and capitana's proxy.
 
+mod rows;
 mod watcher;
 
 use std::path::PathBuf;
@@ -9,19 +10,18 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use mysql_async::prelude::Queryable;
 
 use self::watcher::Watcher;
 use super::{Run, Scenario, in_lab};
 use crate::daemon::Proxy;
-use crate::galera::{APP, Node};
+use crate::galera::Node;
 use crate::lab::Lab;
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::status::Route;
+use crate::venv;
 use crate::wait::wait_until;
-use crate::{client, venv};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "kazoo",
@@ -103,7 +103,7 @@ async fn stop_agents(lab: &Lab, proxy: &Proxy) -> Result<()> {
 
 async fn capitana_follows_kazoo(lab: &Lab, proxy: &Proxy, kazoo: &Kazoo, report: &mut Report) -> Result<()> {
     let [one, two] = lab.nodes() else { bail!("the lab has not two nodes") };
-    one.execute("CREATE TABLE app.written (row INT PRIMARY KEY, node VARCHAR(64))").await?;
+    rows::create_table(one).await?;
     let leader = kazoo.start_agent(lab, one).await?;
     wait_led_to(proxy, one).await?;
     kazoo.start_agent(lab, two).await?;
@@ -111,18 +111,18 @@ async fn capitana_follows_kazoo(lab: &Lab, proxy: &Proxy, kazoo: &Kazoo, report:
         proxy.status().await.ok().filter(|status| status.election.members.len() == 2)
     })
     .await?;
-    let written_on = write_row(proxy, 0).await?;
+    let written_on = rows::write_row(proxy, 0).await?;
     report
         .check(written_on.as_deref() == Some(one.name()), || format!("the first row went to {written_on:?}"));
 
     lab.progress().say("kill -9 of the leading agent; its server stays");
     leader.kill().await?;
     let killed = Instant::now();
-    let written = write_until(proxy, two).await?;
+    let written = rows::write_until(proxy, two).await?;
     report.millis("followed_ms", killed.elapsed());
     report.count("rows_written", 1 + written.rows);
     report.count("sessions_cut", written.cut);
-    let seen = count_rows(two).await?;
+    let seen = rows::count_rows(two).await?;
     report.check(seen == 1 + written.rows, || {
         format!("{} rows were acknowledged, {seen} are there", 1 + written.rows)
     });
@@ -156,50 +156,4 @@ async fn wait_led_to(proxy: &Proxy, node: &Node) -> Result<()> {
     let led = async || proxy.status().await.ok()?.route.filter(|route| route.upstream == upstream);
     wait_until(FOLLOWED, &format!("the proxy leads to {}", node.name()), led).await?;
     Ok(())
-}
-
-/// Writes one row in a session of its own through the proxy, and says which node took it. None when the session was
-/// cut, as those of an old epoch are: then it is unknown whether the row is there, and it is to be written again.
-async fn write_row(proxy: &Proxy, row: usize) -> Result<Option<String>> {
-    let mut conn = client::connect(proxy.address(), APP, APP).await?;
-    let written = async {
-        conn.exec_drop("INSERT IGNORE INTO app.written VALUES (?, @@wsrep_node_name)", (row,)).await?;
-        conn.exec_first("SELECT node FROM app.written WHERE row = ?", (row,)).await
-    };
-    match written.await {
-        Ok(node) => Ok(Some(node.context("a written row is not there")?)),
-        Err(mysql_async::Error::Io(_)) => Ok(None),
-        Err(other) => Err(other.into()),
-    }
-}
-
-struct Written {
-    rows: usize,
-    cut: usize,
-}
-
-/// Writes rows until one lands on `node`. No connection may fail.
-async fn write_until(proxy: &Proxy, node: &Node) -> Result<Written> {
-    let start = Instant::now();
-    let mut written = Written { rows: 0, cut: 0 };
-    while start.elapsed() < FOLLOWED {
-        let row = written.rows + 1;
-        match write_row(proxy, row).await.with_context(|| format!("row {row}"))? {
-            Some(taker) => {
-                written.rows = row;
-                if taker == node.name() {
-                    return Ok(written);
-                }
-            }
-            None => written.cut += 1,
-        }
-    }
-    bail!("{FOLLOWED:?} after its agent was killed, rows are not written on {} yet", node.name())
-}
-
-async fn count_rows(node: &Node) -> Result<usize> {
-    let mut conn = node.root().await?;
-    conn.query_drop("SET SESSION wsrep_sync_wait = 1").await?;
-    let rows: Option<usize> = conn.query_first("SELECT COUNT(*) FROM app.written").await?;
-    Ok(rows.unwrap_or(0))
 }

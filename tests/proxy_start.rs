@@ -1,0 +1,95 @@
+//! Where a proxy listens, and what it says where it cannot.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+#[path = "support/proxy/mod.rs"]
+mod support;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use capitana::exit;
+use support::{Client, Start, Stub, free_address};
+
+#[test]
+fn every_listener_leads_to_the_primary() {
+    let stub = Stub::echo();
+    let (second, third) = (free_address(), free_address());
+    let proxy = Start::to(stub.address).flag("--listen", &format!("{second},{third}")).start();
+    for address in [proxy.listen, second, third] {
+        Client::open(address).echo(b"here too");
+    }
+}
+
+/// A free address of IPv6's loopback, unless this machine has none.
+fn free_ipv6() -> Option<SocketAddr> {
+    TcpListener::bind("[::1]:0").ok()?.local_addr().ok()
+}
+
+#[test]
+fn ipv6_is_listened_on_and_led_to_where_the_machine_has_it() {
+    let Some(listen) = free_ipv6() else {
+        let mut proxy = Start::to(free_address()).flag("--listen", "[::1]:33066").spawn();
+        assert_ne!(proxy.exit_code(), 0);
+        return;
+    };
+    let stub = Stub::on(free_ipv6().unwrap(), |stream| drop(support::accept_login(stream)));
+    let proxy = Start::to(stub.address).flag("--listen", &listen.to_string()).start();
+    Client::open(listen);
+    Client::open(proxy.listen);
+    assert_eq!(stub.accepted(), 2);
+}
+
+#[test]
+fn both_families_can_be_listed_with_the_same_port() {
+    if free_ipv6().is_none() {
+        return ipv6_is_listened_on_and_led_to_where_the_machine_has_it();
+    }
+    let stub = Stub::echo();
+    let port = free_address().port();
+    let any = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    let _proxy = Start::to(stub.address).flag("--listen", &any.join(",")).start();
+    Client::open(SocketAddr::new("127.0.0.1".parse().unwrap(), port)).echo(b"four");
+    Client::open(SocketAddr::new("::1".parse().unwrap(), port)).echo(b"six");
+}
+
+#[test]
+fn a_name_is_resolved_to_the_primary() {
+    let stub = Stub::echo();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let relay = Stub::on(SocketAddr::new("127.0.0.1".parse().unwrap(), port), |stream| {
+        drop(support::accept_login(stream));
+    });
+    let proxy = Start::with(&["--primary", &format!("localhost:{port}")]).start();
+    Client::open(proxy.listen);
+    assert_eq!((relay.accepted(), stub.accepted()), (1, 0));
+}
+
+#[test]
+fn without_the_permission_to_listen_it_says_so_in_one_line() {
+    let reserved: u16 = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        .map_or(1024, |text| text.trim().parse().unwrap());
+    // Where the kernel reserves no port, as in many containers, there is no permission to lack.
+    let address = SocketAddr::new(free_address().ip(), reserved.saturating_sub(1).max(1));
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"]);
+        command.arg(env!("CARGO_BIN_EXE_capitana"));
+        command
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_capitana"))
+    };
+    // The admin address is wrong too, so that the proxy ends at once in any case.
+    let wrong = "192.0.2.1:1";
+    command.args(["proxy", "--primary", "127.0.0.1:1", "--listen", &address.to_string()]);
+    let output = command.args(["--admin-listen", wrong, "--log-level", "error"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    if reserved > 1 {
+        assert_eq!(output.status.code(), Some(exit::NO_PERMISSION.into()), "{said}");
+        assert!(said.contains(&address.to_string()) && said.contains("CAP_NET_BIND_SERVICE"), "{said}");
+    } else {
+        assert_eq!(output.status.code(), Some(exit::CONFIG.into()), "{said}");
+    }
+}

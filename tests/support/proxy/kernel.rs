@@ -1,0 +1,58 @@
+//! What the kernel says of addresses, sockets and processes.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
+use std::time::Duration;
+
+/// An address that nobody uses: a loopback host of its own and a port that was free there a moment ago. Connections
+/// from here come from 127.0.0.1, so that nothing takes the port meanwhile.
+pub fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = (process::id() as u16).wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, SeqCst));
+    let [third, fourth] = number.to_be_bytes();
+    let host = Ipv4Addr::new(127, 66, third, fourth.clamp(1, 254));
+    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Sockets that one side has closed and the other has not, with one of these addresses as either end.
+pub fn half_closed(addresses: &[SocketAddr]) -> Vec<String> {
+    const CLOSE_WAIT: &str = "08";
+    const FIN_WAIT_2: &str = "05";
+    let ends: Vec<_> = addresses.iter().map(written).collect();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines = table.lines().skip(1).filter(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, remote, state) = (fields.next().unwrap(), fields.next().unwrap(), fields.next().unwrap());
+        (state == CLOSE_WAIT || state == FIN_WAIT_2) && ends.iter().any(|end| end == local || end == remote)
+    });
+    lines.map(str::to_owned).collect()
+}
+
+/// An address as /proc/net/tcp writes it: the bytes in the machine's order.
+fn written(address: &SocketAddr) -> String {
+    let SocketAddr::V4(address) = address else { panic!("{address} is not IPv4") };
+    format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+}
+
+/// Memory that a process has in use, in bytes.
+pub fn resident(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// Open descriptors of a process.
+pub fn descriptors(process: u32) -> usize {
+    fs::read_dir(format!("/proc/{process}/fd")).unwrap().count()
+}
+
+/// Processor time that a process has used, to a hundredth of a second.
+pub fn cpu_time(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name may have spaces and parentheses; after it, user and system time are fields 12 and 13.
+    let fields = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}

@@ -1,0 +1,23 @@
+//! What the tests of the proxy have in common: the real proxy as a process, servers and clients that speak as much
+//! MySQL as a proxy sees, and what the kernel says of sockets and processes.
+
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod client;
+mod daemon;
+mod http;
+mod kernel;
+mod mysql;
+mod random;
+mod stub;
+mod wait;
+
+pub use client::{Client, connect};
+pub use daemon::{Proxy, Start};
+pub use http::{Answer, ask, get, labels, metric};
+pub use kernel::{cpu_time, descriptors, free_address, half_closed, resident};
+pub use mysql::{error_of, greeting, login, ok, read_packet};
+pub use random::{Random, digest, seed};
+pub use stub::{Stub, accept_login};
+pub use wait::{DEADLINE, pause, until};
