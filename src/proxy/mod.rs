@@ -13,6 +13,7 @@ mod leash;
 mod listener;
 mod metrics;
 mod monitor;
+mod pipe;
 pub mod relay;
 mod reload;
 mod route;

@@ -3,23 +3,17 @@
 //! backpressure and byte counts; when to stop, and why, is its caller's.
 
 use std::cell::RefCell;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use capitana_core::handshake::Handshake;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use capitana_core::packet::{LastWord, is_whole_command};
 use tokio::net::TcpStream;
 
+use super::pipe::{Failed, Pipe};
 use crate::sys;
 
-/// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
-/// two to three times the instructions a byte of 64 KB and more (measured).
-pub const BUFFER: usize = 64 * 1024;
-
-/// Bytes one direction may move before other sessions of the thread have their turn: four full reads.
-const TURN: usize = 4 * BUFFER;
+pub use super::pipe::BUFFER;
 
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +72,17 @@ pub struct Relay {
     to_upstream: Pipe,
     to_client: Pipe,
     first_end: Option<Side>,
-    /// When bytes of the client's left last, if the server has not said anything since.
-    client_spoke: Option<Instant>,
+    /// What the client has said since the server spoke.
+    unanswered: Option<Unanswered>,
+}
+
+/// What the client has said since the server spoke.
+#[derive(Debug, Clone, Copy)]
+struct Unanswered {
+    /// When bytes of it left last.
+    at: Instant,
+    /// Whether it is one command, whole, if packets can be read.
+    command: bool,
 }
 
 /// What a poll of the relay came to.
@@ -97,9 +100,9 @@ impl Relay {
     /// A relay whose client is to receive `greeting` first, which came from the server.
     #[must_use]
     pub fn new(client: TcpStream, upstream: TcpStream, greeting: Vec<u8>) -> Self {
-        let to_client = Pipe { pending: greeting, ..Pipe::default() };
+        let to_client = Pipe { pending: greeting, keeps_open: true, ..Pipe::default() };
         let to_upstream = Pipe::default();
-        Self { client, upstream, to_upstream, to_client, first_end: None, client_spoke: None }
+        Self { client, upstream, to_upstream, to_client, first_end: None, unanswered: None }
     }
 
     /// The server's first bytes, until they have gone to the client.
@@ -152,7 +155,33 @@ impl Relay {
     /// When the client's last bytes left for the server; none if the server has spoken since.
     #[must_use]
     pub fn client_spoke(&self) -> Option<Instant> {
-        self.client_spoke
+        self.unanswered.map(|unanswered| unanswered.at)
+    }
+
+    /// What a client is owed whose session ends now, if its packets can be read: nothing while it is idle or in the midst
+    /// of an answer.
+    #[must_use]
+    pub fn last_word(&self) -> Option<LastWord> {
+        if !self.to_client.pending.is_empty() {
+            return None;
+        }
+        match self.unanswered {
+            // A command of which the server has only a part is not carried out.
+            Some(Unanswered { command: true, .. }) if !self.to_upstream.pending.is_empty() => {
+                Some(LastWord::NotSent)
+            }
+            Some(Unanswered { command: true, .. }) => Some(LastWord::OutcomeUnknown),
+            Some(Unanswered { command: false, .. }) => None,
+            None => {
+                let unread = rustix::io::ioctl_fionread(&self.client).is_ok_and(|bytes| bytes > 0);
+                (unread && self.first_end != Some(Side::Client)).then_some(LastWord::NotSent)
+            }
+        }
+    }
+
+    /// Lets the end of the server's direction go on to the client.
+    pub fn pass_end_to_client(&mut self) {
+        self.to_client.keeps_open = false;
     }
 
     /// Gives the client's connection back, to end it in order. The server's is closed.
@@ -169,10 +198,15 @@ impl Relay {
         observer: &mut O,
     ) -> Poll<Progress> {
         let buffer = &mut **buffer.borrow_mut();
-        let before = (self.to_upstream.read, self.to_client.read);
+        let spoken = self.to_client.read;
+        let mut unanswered = self.unanswered;
         let up = self.to_upstream.poll(cx, (&mut self.client, &mut self.upstream), buffer, |bytes| {
+            let command = unanswered.is_none() && is_whole_command(bytes);
+            unanswered = Some(Unanswered { at: Instant::now(), command });
             observer.to_upstream(bytes);
         });
+        let client_spoke = unanswered.is_some_and(|new| self.unanswered.is_none_or(|old| old.at != new.at));
+        self.unanswered = unanswered;
         let up = match up {
             Poll::Ready(Err(Failed::Read)) => {
                 return Poll::Ready(Progress::Ended(Ended::Failed(Side::Client)));
@@ -188,18 +222,16 @@ impl Relay {
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
             observer.to_client(bytes);
         });
+        // If both spoke, the server's bytes may be older than the client's.
+        if self.to_client.read > spoken && !client_spoke {
+            self.unanswered = None;
+        }
         if let Poll::Ready(Err(failed)) = down {
             let side = match failed {
                 Failed::Read => Side::Upstream,
                 Failed::Write => Side::Client,
             };
             return Poll::Ready(Progress::Ended(Ended::Failed(side)));
-        }
-        // If both spoke, the server's bytes may be older than the client's.
-        if self.to_upstream.read > before.0 {
-            self.client_spoke = Some(Instant::now());
-        } else if self.to_client.read > before.1 {
-            self.client_spoke = None;
         }
         let known = self.first_end;
         self.first_end = known.or(match (self.to_upstream.ended, self.to_client.ended) {
@@ -216,109 +248,4 @@ impl Relay {
             _ => Poll::Pending,
         }
     }
-}
-
-/// Whose operation failed.
-enum Failed {
-    Read,
-    Write,
-}
-
-/// One direction.
-#[derive(Debug, Default)]
-struct Pipe {
-    /// Read, but not taken by the peer yet. Nothing more is read while there is some: that is the backpressure.
-    pending: Vec<u8>,
-    /// How much of `pending` the peer has taken.
-    taken: usize,
-    read: u64,
-    written: u64,
-    /// Nothing more is read for now.
-    paused: bool,
-    /// The source said it will send no more.
-    ended: bool,
-    /// The destination was told so.
-    shut: bool,
-    /// The destination takes nothing any more.
-    broken: bool,
-}
-
-impl Pipe {
-    /// Ready once the source has ended and the destination knows.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        (from, to): (&mut TcpStream, &mut TcpStream),
-        buffer: &mut [u8],
-        mut observe: impl FnMut(&[u8]),
-    ) -> Poll<Result<(), Failed>> {
-        if self.broken {
-            return Poll::Ready(Ok(()));
-        }
-        let mut moved = 0;
-        loop {
-            ready!(self.poll_flush(cx, to)).map_err(|_| Failed::Write)?;
-            if self.ended {
-                return self.poll_shut(cx, to);
-            }
-            if self.paused {
-                return Poll::Pending;
-            }
-            if moved >= TURN {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let read = ready!(poll_read(cx, from, buffer)).map_err(|_| Failed::Read)?;
-            moved += read;
-            self.read += read as u64;
-            self.ended = read == 0;
-            if read > 0 {
-                observe(&buffer[..read]);
-                self.write_or_keep(cx, to, &buffer[..read]).map_err(|_| Failed::Write)?;
-            }
-        }
-    }
-
-    /// Writes what was just read straight from the thread's buffer and keeps only what was not taken.
-    fn write_or_keep(&mut self, cx: &mut Context<'_>, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        let taken = match Pin::new(to).poll_write(cx, bytes) {
-            Poll::Ready(taken) => taken?,
-            Poll::Pending => 0,
-        };
-        self.written += taken as u64;
-        if taken < bytes.len() {
-            self.pending = bytes[taken..].to_vec();
-        }
-        Ok(())
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut TcpStream) -> Poll<io::Result<()>> {
-        while self.taken < self.pending.len() {
-            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &self.pending[self.taken..]))?;
-            self.taken += taken;
-            self.written += taken as u64;
-        }
-        if !self.pending.is_empty() {
-            self.pending = Vec::new();
-            self.taken = 0;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shut(&mut self, cx: &mut Context<'_>, to: &mut TcpStream) -> Poll<Result<(), Failed>> {
-        if !self.shut {
-            // The peer may be gone already; its own direction will tell.
-            let _ = ready!(Pin::new(to).poll_shutdown(cx));
-            self.shut = true;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// One read. A read that does not fill the buffer makes tokio forget the socket's readiness, so the next one waits
-/// without a system call.
-fn poll_read(cx: &mut Context<'_>, from: &mut TcpStream, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-    let mut window = ReadBuf::new(buffer);
-    ready!(Pin::new(from).poll_read(cx, &mut window))?;
-    Poll::Ready(Ok(window.filled().len()))
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capitana_core::handshake::{Handshake, Seen};
-use capitana_core::packet::{NO_PRIMARY, error_before_greeting};
+use capitana_core::packet::{LastWord, NO_PRIMARY, error_before_greeting};
 use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -69,7 +69,7 @@ pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> E
         Some(reason) => reason,
         None => {
             leash.enter(Phase::Open);
-            relay_to_end(&worker, &leash, &mut relay).await
+            relay_to_end(&worker, &leash, &mut relay, seen.readable).await
         }
     };
     conclude(&worker, relay, Opened { route, seen }, reason)
@@ -90,11 +90,17 @@ async fn shake_hands(worker: &Worker, leash: &Leash, relay: &mut Relay) -> (Seen
 }
 
 /// Relays until client, server or worker ends it.
-async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay) -> EndReason {
+async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay, readable: bool) -> EndReason {
     loop {
         let before = relay.sent_upstream();
         let progress = match relay.first_end() {
-            Some(Side::Upstream) => timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ())).await,
+            Some(Side::Upstream) => {
+                if readable && relay.last_word().is_some() {
+                    return EndReason::UpstreamClosed;
+                }
+                relay.pass_end_to_client();
+                timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ())).await
+            }
             _ => Ok(run(worker, leash, relay, &mut ()).await),
         };
         match progress {
@@ -158,7 +164,8 @@ fn obey(
 fn conclude(worker: &Worker, relay: Relay, opened: Opened, reason: EndReason) -> Epilogue {
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
-        worker.finish(refuse(relay.into_client(), Vec::new()));
+        let word = relay.last_word().filter(|_| opened.seen.readable);
+        worker.finish(refuse(relay.into_client(), word.map(LastWord::packet).unwrap_or_default()));
     }
     Epilogue { reason, opened: Some(opened), to_upstream, to_client }
 }

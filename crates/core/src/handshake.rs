@@ -2,7 +2,8 @@
 //! the two are in; what it does not understand makes it blind (`Stage::Opaque`), never wrong. Bytes after the
 //! handshake are not looked at.
 
-use crate::packet::{Greeting, HEADER, Login};
+use crate::opening;
+use crate::packet::{CLIENT_COMPRESSED, Greeting, HEADER, Login};
 
 /// The longest handshake packet that is read along. MariaDB's are below 1 KB; a login's connection attributes may
 /// take up to 64 KB, of which only the beginning is of interest.
@@ -39,6 +40,8 @@ pub struct Seen {
     pub user: Option<String>,
     /// Whether the client asked for TLS.
     pub tls: bool,
+    /// Whether the client was let in, and what follows are packets in the clear.
+    pub readable: bool,
 }
 
 /// One handshake, read along.
@@ -48,6 +51,8 @@ pub struct Handshake {
     seen: Seen,
     server: Packets,
     client: Packets,
+    /// The server spoke last.
+    asked: bool,
 }
 
 impl Default for Handshake {
@@ -57,6 +62,7 @@ impl Default for Handshake {
             seen: Seen::default(),
             server: Packets::default(),
             client: Packets::default(),
+            asked: false,
         }
     }
 }
@@ -80,6 +86,15 @@ impl Handshake {
         matches!(self.stage, Stage::Open | Stage::Refused | Stage::Opaque)
     }
 
+    /// What the client still owes a server that waits for it: the bytes that end its packet, filled in. None: it is
+    /// the server's turn, or what passes cannot be read.
+    #[must_use]
+    pub fn owed(&self) -> Option<Vec<u8>> {
+        let cut = !self.client.pending.is_empty();
+        let asked = self.stage == Stage::Authentication && (self.asked || cut);
+        asked.then(|| opening::complete(&self.client.pending, self.server.sequence.wrapping_add(1)))
+    }
+
     /// Takes in bytes that went from the server to the client.
     pub fn from_server(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
@@ -87,7 +102,10 @@ impl Handshake {
             match self.server.take(&mut rest) {
                 Taken::Incomplete => return,
                 Taken::TooLong => self.stage = Stage::Opaque,
-                Taken::Packet(payload) => self.stage = self.server_packet(&payload),
+                Taken::Packet(payload) => {
+                    self.stage = self.server_packet(&payload);
+                    self.asked = true;
+                }
             }
         }
     }
@@ -99,7 +117,10 @@ impl Handshake {
             match self.client.take(&mut rest) {
                 Taken::Incomplete => return,
                 Taken::TooLong => self.stage = Stage::Opaque,
-                Taken::Packet(payload) => self.stage = self.client_packet(&payload),
+                Taken::Packet(payload) => {
+                    self.stage = self.client_packet(&payload);
+                    self.asked = false;
+                }
             }
         }
     }
@@ -114,7 +135,10 @@ impl Handshake {
                 }
                 None => Stage::Opaque,
             },
-            (Stage::Authentication, Some(0)) => Stage::Open,
+            (Stage::Authentication, Some(0)) => {
+                self.seen.readable = self.seen.capabilities.is_some_and(|bits| bits & CLIENT_COMPRESSED == 0);
+                Stage::Open
+            }
             // A request to switch the plugin, or more data of the plugin in use.
             (Stage::Authentication, Some(0xfe | 1)) => Stage::Authentication,
             _ => Stage::Opaque,
@@ -145,6 +169,8 @@ impl Handshake {
 #[derive(Debug, Default)]
 struct Packets {
     pending: Vec<u8>,
+    /// That of the last whole packet.
+    sequence: u8,
 }
 
 enum Taken {
@@ -157,7 +183,7 @@ impl Packets {
     /// Takes from `bytes` what completes the packet at hand.
     fn take(&mut self, bytes: &mut &[u8]) -> Taken {
         self.fill(bytes, HEADER);
-        let Some(&[a, b, c, _sequence]) = self.pending.first_chunk::<HEADER>() else {
+        let Some(&[a, b, c, sequence]) = self.pending.first_chunk::<HEADER>() else {
             return Taken::Incomplete;
         };
         let length = u32::from_le_bytes([a, b, c, 0]) as usize;
@@ -170,6 +196,7 @@ impl Packets {
         }
         let payload = self.pending.split_off(HEADER);
         self.pending.clear();
+        self.sequence = sequence;
         Taken::Packet(payload)
     }
 

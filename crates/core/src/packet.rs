@@ -6,6 +6,8 @@
 pub const HEADER: usize = 4;
 /// Capability bit: the client asks for TLS.
 pub const CLIENT_SSL: u32 = 1 << 11;
+/// Capability bits: packets are compressed after the handshake, by zlib or by zstd.
+pub const CLIENT_COMPRESSED: u32 = 1 << 5 | 1 << 26;
 /// Capability bit: the protocol of MySQL 4.1 and later.
 pub const CLIENT_PROTOCOL_41: u32 = 1 << 9;
 /// The length of a login's fixed part, which alone is the request for TLS.
@@ -18,17 +20,71 @@ pub const TOO_MANY_CONNECTIONS: u16 = 1040;
 /// for a malformed one and hides its text.
 pub const NO_PRIMARY: u16 = 1053;
 
+/// `ER_CONNECTION_KILLED`, MariaDB's own word for a session that was ended from outside.
+pub const CONNECTION_KILLED: u16 = 1927;
+
 /// An error packet for a client that has not seen a greeting yet: sequence 0 and, in that phase, no SQLSTATE marker,
 /// as the client's capabilities are not known.
 #[must_use]
 pub fn error_before_greeting(code: u16, message: &str) -> Vec<u8> {
     let text: String = message.chars().take(400).collect();
-    let length = 3 + text.len();
-    let mut packet = Vec::with_capacity(HEADER + length);
-    packet.extend_from_slice(&(length as u32).to_le_bytes()[..3]);
-    packet.extend_from_slice(&[0, 0xff]);
-    packet.extend_from_slice(&code.to_le_bytes());
-    packet.extend_from_slice(text.as_bytes());
+    let mut payload = vec![0xff];
+    payload.extend_from_slice(&code.to_le_bytes());
+    payload.extend_from_slice(text.as_bytes());
+    framed(0, &payload)
+}
+
+/// What a client whose command will not be answered is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastWord {
+    /// The command never left the proxy.
+    NotSent,
+    /// The command went to the server, and nobody knows what became of it.
+    OutcomeUnknown,
+}
+
+impl LastWord {
+    /// The answer to a command of one packet: an error with sequence 1. Its SQLSTATE says what may be done: 08S01 is a
+    /// lost connection, 08007 is SQL's own "transaction resolution unknown" (ISO 9075-2).
+    #[must_use]
+    pub fn packet(self) -> Vec<u8> {
+        let (code, state, text) = match self {
+            Self::NotSent => (
+                NO_PRIMARY,
+                "08S01",
+                "capitana: the primary changed before this statement was sent. It is safe to send it again.",
+            ),
+            Self::OutcomeUnknown => (
+                CONNECTION_KILLED,
+                "08007",
+                "capitana: the primary was lost before it answered. Whether this statement was carried out is not \
+                 known: look before it is sent again.",
+            ),
+        };
+        let mut payload = vec![0xff];
+        payload.extend_from_slice(&u16::to_le_bytes(code));
+        payload.push(b'#');
+        payload.extend_from_slice(state.as_bytes());
+        payload.extend_from_slice(text.as_bytes());
+        framed(1, &payload)
+    }
+}
+
+/// Whether these bytes, the first of the client's since the server spoke, are one whole command: then the server owes one
+/// answer, which begins with sequence 1.
+#[must_use]
+pub fn is_whole_command(bytes: &[u8]) -> bool {
+    match bytes {
+        [a, b, c, 0, _command, ..] => u32::from_le_bytes([*a, *b, *c, 0]) as usize == bytes.len() - HEADER,
+        _ => false,
+    }
+}
+
+fn framed(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::with_capacity(HEADER + payload.len());
+    packet.extend_from_slice(&(payload.len() as u32).to_le_bytes()[..3]);
+    packet.push(sequence);
+    packet.extend_from_slice(payload);
     packet
 }
 
