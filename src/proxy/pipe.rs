@@ -45,6 +45,11 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
+    /// A direction of which these bytes were read already, and whose end is not passed on until that is allowed.
+    pub(super) fn beginning_with(pending: Vec<u8>) -> Self {
+        Self { pending, keeps_open: true, ..Self::default() }
+    }
+
     /// Ready once the source has ended and the destination knows.
     pub(super) fn poll(
         &mut self,

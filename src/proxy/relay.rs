@@ -100,7 +100,7 @@ impl Relay {
     /// A relay whose client is to receive `greeting` first, which came from the server.
     #[must_use]
     pub fn new(client: TcpStream, upstream: TcpStream, greeting: Vec<u8>) -> Self {
-        let to_client = Pipe { pending: greeting, keeps_open: true, ..Pipe::default() };
+        let to_client = Pipe::beginning_with(greeting);
         let to_upstream = Pipe::default();
         Self { client, upstream, to_upstream, to_client, first_end: None, unanswered: None }
     }
