@@ -21,6 +21,9 @@ pub struct Route {
 pub enum Event {
     /// The election path was read, after a `sync`.
     Read(RawView),
+    /// The list of candidates, of which only the state was looked at after a `sync`, has this `pzxid`; 0 where the
+    /// path does not exist.
+    Seen(i64),
     /// The link to ZooKeeper is up.
     LinkUp,
     /// The link to ZooKeeper is down, with the cause for people.
@@ -60,6 +63,8 @@ pub struct Election {
     view: View,
     path_exists: Option<bool>,
     read_at: Option<Duration>,
+    /// That of the last reading that was believed.
+    view_pzxid: i64,
     newest_pzxid: i64,
     newest_epoch: Option<Epoch>,
     route: Option<Route>,
@@ -75,6 +80,7 @@ impl Election {
             view: View::default(),
             path_exists: None,
             read_at: None,
+            view_pzxid: 0,
             newest_pzxid: 0,
             newest_epoch: None,
             route: None,
@@ -96,6 +102,10 @@ impl Election {
                 Change::None
             }
             Event::Read(raw) => self.read(&raw, now),
+            Event::Seen(pzxid) => {
+                self.read_at = self.read_at.map(|at| if pzxid == self.view_pzxid { now } else { at });
+                Change::None
+            }
         }
     }
 
@@ -127,6 +137,12 @@ impl Election {
     #[must_use]
     pub fn view_age(&self, now: Duration) -> Option<Duration> {
         self.read_at.map(|at| now.saturating_sub(at))
+    }
+
+    /// When the last believed reading was made, or was found to hold still.
+    #[must_use]
+    pub fn read_at(&self) -> Option<Duration> {
+        self.read_at
     }
 
     /// Why there is no primary, for the client that waited for one. None while there is one.
@@ -162,6 +178,7 @@ impl Election {
         if raw.exists && raw.pzxid < self.newest_pzxid {
             return Change::Stale;
         }
+        self.view_pzxid = raw.pzxid;
         self.newest_pzxid = self.newest_pzxid.max(raw.pzxid);
         self.path_exists = Some(raw.exists);
         self.read_at = Some(now);

@@ -3,16 +3,21 @@
 
 mod address;
 pub mod backoff;
+pub mod barrier;
 pub mod drain;
 pub mod election;
 mod end;
+pub mod failover;
 pub mod handshake;
 pub mod health;
 pub mod limit;
 mod member;
+pub mod opening;
 pub mod packet;
 pub mod registration;
+pub mod timeline;
 mod view;
+pub mod waiting;
 
 pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
 pub use election::{Election, Link, Route};

@@ -223,3 +223,19 @@ fn only_members_that_were_not_skipped_before_are_new() {
     assert_eq!(new.len(), 1);
     assert_eq!((new[0].name.as_str(), new[0].reason), ("node-0", SkipReason::Unparsable));
 }
+
+#[test]
+fn a_list_seen_unchanged_makes_the_view_young() {
+    let mut election = election();
+    election.on(view(10, vec![member("node-0", 10, "db1")]), Duration::from_secs(1));
+    assert_eq!(election.on(Event::Seen(10), Duration::from_secs(5)), Change::None);
+    assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn a_list_seen_changed_does_not_make_the_view_young() {
+    let mut election = election();
+    election.on(view(10, vec![member("node-0", 10, "db1")]), Duration::from_secs(1));
+    election.on(Event::Seen(11), Duration::from_secs(5));
+    assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
+}
