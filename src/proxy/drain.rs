@@ -21,6 +21,9 @@ use super::worker::Task;
 const ROUND: Duration = Duration::from_millis(120);
 /// The longest time between two rounds, where others read that table as well.
 const LONGEST_ROUND: Duration = Duration::from_secs(2);
+/// For so long sessions at work are left alone. Then they are stopped at the end of a statement, and those that are in no
+/// transaction there end: the client learns that its next statement was not sent.
+const LENIENCE: Duration = Duration::from_secs(1);
 /// Time between two lines about progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -97,11 +100,12 @@ impl<'a> Drain<'a> {
 
     async fn inspect(&self) -> Vec<Inspection> {
         let newest = self.shared.routes.load().newest().unwrap_or(self.newest);
+        let patiently = self.started.elapsed() >= LENIENCE;
         let mut replies = Vec::new();
         for worker in self.workers {
             let (reply, inspection) = oneshot::channel();
             // A worker that has ended has no sessions.
-            if worker.inbox.send(Task::Inspect { newest, reply }).is_ok() {
+            if worker.inbox.send(Task::Inspect { newest, patiently, reply }).is_ok() {
                 replies.push(inspection);
             }
         }
@@ -179,5 +183,6 @@ fn may_end(quiet: &Quiet, threads: &HashMap<u32, Thread>, asked: Instant) -> boo
         Some(at) => LastWord::Client(asked.saturating_duration_since(at)),
         None => LastWord::Server,
     };
-    judge(last, threads.get(&quiet.thread_id).copied()) == Verdict::End
+    let thread = threads.get(&quiet.thread_id).copied();
+    !quiet.in_transaction && judge(last, thread) == Verdict::End
 }

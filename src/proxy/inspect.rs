@@ -41,11 +41,14 @@ pub struct Quiet {
     pub thread_id: u32,
     /// When its client's last bytes left; none if its server has spoken since.
     pub client_spoke: Option<Instant>,
+    /// Whether the server's last word was that it is in a transaction.
+    pub in_transaction: bool,
 }
 
 impl Worker {
-    /// Stops and reports the open sessions older than `newest`.
-    pub async fn inspect(&self, newest: Epoch) -> Inspection {
+    /// Stops and reports the open sessions older than `newest`; `patiently`: also those that are at work, which report
+    /// another time.
+    pub async fn inspect(&self, newest: Epoch, patiently: bool) -> Inspection {
         let old = self.older_than(newest);
         let mut inspection = Inspection::default();
         for route in old.iter().filter_map(|leash| leash.route.get()) {
@@ -54,7 +57,7 @@ impl Worker {
         let askable = |leash: &Rc<Leash>| leash.phase() == Phase::Open && leash.thread_id.get().is_some();
         let asked: Vec<_> = old.into_iter().filter(askable).collect();
         for leash in &asked {
-            leash.order(Order::Inspect);
+            leash.order(if patiently { Order::Await } else { Order::Inspect });
         }
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
@@ -64,7 +67,9 @@ impl Worker {
         }
         for leash in asked {
             match leash.reported() {
-                Some(Report::Quiet(client_spoke)) => inspection.quiet.extend(quiet(&leash, client_spoke)),
+                Some(Report::Quiet { client_spoke, in_transaction }) => {
+                    inspection.quiet.extend(quiet(&leash, client_spoke, in_transaction));
+                }
                 Some(Report::Busy) => {}
                 None => leash.order(Order::Resume),
             }
@@ -93,7 +98,7 @@ impl Worker {
     }
 }
 
-fn quiet(leash: &Leash, client_spoke: Option<Instant>) -> Option<Quiet> {
-    let upstream = leash.route.get()?.upstream.clone();
-    Some(Quiet { session: leash.id, upstream, thread_id: leash.thread_id.get()?, client_spoke })
+fn quiet(leash: &Leash, client_spoke: Option<Instant>, in_transaction: bool) -> Option<Quiet> {
+    let (upstream, thread_id) = (leash.route.get()?.upstream.clone(), leash.thread_id.get()?);
+    Some(Quiet { session: leash.id, upstream, thread_id, client_spoke, in_transaction })
 }

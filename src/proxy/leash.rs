@@ -25,7 +25,10 @@ pub enum Phase {
 pub enum Order {
     /// Stop reading from the client and report; one that is not quiet goes on at once.
     Inspect,
-    /// End if nothing has happened since the report, go on otherwise.
+    /// The same, but one that is not quiet stays stopped until it is: what its client sends next is not taken.
+    Await,
+    /// End if nothing has happened since the report, go on otherwise. For one that was awaited, what its client has
+    /// sent since does not count: it is told that it was not sent on.
     EndIfQuiet,
     /// Go on.
     Resume,
@@ -36,8 +39,13 @@ pub enum Order {
 pub enum Report {
     /// Something is on its way, or the client has sent something new.
     Busy,
-    /// Nothing is on its way, and the client is not read. It spoke last at this time; none: the server did.
-    Quiet(Option<Instant>),
+    /// Nothing is on its way, and the client is not read.
+    Quiet {
+        /// When the client spoke, if it spoke last; none: the server did.
+        client_spoke: Option<Instant>,
+        /// Whether the server's last word was that the session is in a transaction.
+        in_transaction: bool,
+    },
 }
 
 /// One session, as its worker sees it.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use capitana_core::handshake::Handshake;
-use capitana_core::packet::{LastWord, is_whole_command};
+use capitana_core::packet::{LastWord, STATUS_IN_TRANSACTION, is_whole_command, ok_status};
 use tokio::net::TcpStream;
 
 use super::pipe::{Failed, Pipe};
@@ -74,6 +74,10 @@ pub struct Relay {
     first_end: Option<Side>,
     /// What the client has said since the server spoke.
     unanswered: Option<Unanswered>,
+    /// Whether what the client sends while it is not read counts as something on its way.
+    patient: bool,
+    /// What the server's last OK said, if its last bytes were just that.
+    in_transaction: bool,
 }
 
 /// What the client has said since the server spoke.
@@ -102,7 +106,16 @@ impl Relay {
     pub fn new(client: TcpStream, upstream: TcpStream, greeting: Vec<u8>) -> Self {
         let to_client = Pipe::beginning_with(greeting);
         let to_upstream = Pipe::default();
-        Self { client, upstream, to_upstream, to_client, first_end: None, unanswered: None }
+        Self {
+            client,
+            upstream,
+            to_upstream,
+            to_client,
+            first_end: None,
+            unanswered: None,
+            patient: false,
+            in_transaction: false,
+        }
     }
 
     /// The server's first bytes, until they have gone to the client.
@@ -129,9 +142,11 @@ impl Relay {
         self.first_end
     }
 
-    /// Stops reading from the client. What was read goes on to the server.
-    pub fn pause(&mut self) {
+    /// Stops reading from the client. What was read goes on to the server. `patiently`: what the client sends from now on
+    /// does not make the relay less quiet, as it is not going to be sent on.
+    pub fn pause(&mut self, patiently: bool) {
         self.to_upstream.paused = true;
+        self.patient = patiently;
     }
 
     /// Reads from the client again; the relay has to be polled afterwards.
@@ -147,9 +162,16 @@ impl Relay {
         self.first_end.is_none()
             && self.to_upstream.pending.is_empty()
             && self.to_client.pending.is_empty()
-            && empty(rustix::io::ioctl_fionread(&self.client))
+            && (self.patient || empty(rustix::io::ioctl_fionread(&self.client)))
             && empty(rustix::io::ioctl_fionread(&self.upstream))
             && sys::unacknowledged(&self.upstream).is_ok_and(|bytes| bytes == 0)
+    }
+
+    /// Whether the server's last word, an OK that could be read, says that the session is in a transaction. InnoDB knows
+    /// of a transaction only from its first statement on.
+    #[must_use]
+    pub fn in_transaction(&self) -> bool {
+        self.in_transaction
     }
 
     /// When the client's last bytes left for the server; none if the server has spoken since.
@@ -219,7 +241,9 @@ impl Relay {
             }
             up => up.map(|_| ()),
         };
+        let in_transaction = &mut self.in_transaction;
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
+            *in_transaction = ok_status(bytes).is_some_and(|status| status & STATUS_IN_TRANSACTION != 0);
             observer.to_client(bytes);
         });
         // If both spoke, the server's bytes may be older than the client's.

@@ -125,8 +125,8 @@ async fn run<O: Observer>(
             return Poll::Ready(Err(reason));
         }
         let order = leash.take_order();
-        if order == Some(Order::Inspect) {
-            relay.pause();
+        if matches!(order, Some(Order::Inspect | Order::Await)) {
+            relay.pause(order == Some(Order::Await));
         }
         let before = (relay.sent_upstream(), relay.sent_to_client());
         let progress = relay.poll(cx, &worker.buffer, observer);
@@ -148,8 +148,13 @@ fn obey(
     cx: &Context<'_>,
 ) -> Poll<Result<Progress, EndReason>> {
     match (order, relay.is_quiet()) {
-        (Order::Inspect, true) => {
-            leash.report(Report::Quiet(relay.client_spoke()));
+        (Order::Inspect | Order::Await, true) => {
+            let (client_spoke, in_transaction) = (relay.client_spoke(), relay.in_transaction());
+            leash.report(Report::Quiet { client_spoke, in_transaction });
+            return Poll::Pending;
+        }
+        (Order::Await, false) => {
+            leash.report(Report::Busy);
             return Poll::Pending;
         }
         (Order::EndIfQuiet, true) => return Poll::Ready(Err(EndReason::Drained)),

@@ -45,6 +45,8 @@ pub enum Task {
     Inspect {
         /// The newest epoch.
         newest: Epoch,
+        /// Whether sessions at work are stopped as well, at the end of what they do.
+        patiently: bool,
         /// Where the report goes.
         reply: oneshot::Sender<Inspection>,
     },
@@ -121,11 +123,11 @@ impl Worker {
     fn carry_out(self: &Rc<Self>, task: Task) {
         match task {
             Task::Serve(accepted) => Rc::clone(self).start(accepted),
-            Task::Inspect { newest, reply } => {
+            Task::Inspect { newest, patiently, reply } => {
                 let worker = Rc::clone(self);
                 self.tasks.spawn_local(async move {
                     // Nobody waits for the report if the drain was given up.
-                    let _ = reply.send(worker.inspect(newest).await);
+                    let _ = reply.send(worker.inspect(newest, patiently).await);
                 });
             }
             Task::Settle(verdicts) => self.settle(&verdicts),

@@ -80,6 +80,32 @@ pub fn is_whole_command(bytes: &[u8]) -> bool {
     }
 }
 
+/// Status bit: the session is in a transaction (`SERVER_STATUS_IN_TRANS`).
+pub const STATUS_IN_TRANSACTION: u16 = 1;
+
+/// The status bits, if these bytes are one whole OK packet that answers a command of one packet, and nothing else. Other
+/// bytes may look alike under TLS or compression: the answer is a hint to be careful, never to be bold.
+#[must_use]
+pub fn ok_status(bytes: &[u8]) -> Option<u16> {
+    let &[a, b, c, 1, 0, ref rest @ ..] = bytes else { return None };
+    if u32::from_le_bytes([a, b, c, 0]) as usize != bytes.len() - HEADER {
+        return None;
+    }
+    let rest = skip_length_encoded(skip_length_encoded(rest)?)?;
+    Some(u16::from_le_bytes(*rest.first_chunk()?))
+}
+
+/// Skips one length-encoded integer: one byte below 251, else a mark and two, three or eight bytes.
+fn skip_length_encoded(bytes: &[u8]) -> Option<&[u8]> {
+    let length = match bytes.first()? {
+        0xfc => 3,
+        0xfd => 4,
+        0xfe => 9,
+        _ => 1,
+    };
+    bytes.get(length..)
+}
+
 fn framed(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(HEADER + payload.len());
     packet.extend_from_slice(&(payload.len() as u32).to_le_bytes()[..3]);
