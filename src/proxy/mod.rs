@@ -85,7 +85,7 @@ fn report_capacity() {
     match limits::raise_open_files() {
         Ok(sessions) => tracing::info!(sessions, "descriptors suffice for this many sessions"),
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files cannot be raised (LimitNOFILE= in systemd)")
+            tracing::warn!(%error, "the limit of open files cannot be raised (LimitNOFILE= in systemd)");
         }
     }
 }
