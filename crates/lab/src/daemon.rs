@@ -1,9 +1,11 @@
 //! Owns capitana's own processes in a lab: where the program is, how agents and proxies are started, what they say.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -62,7 +64,7 @@ impl Agent {
         let admin = SocketAddr::from((slot.node(index), AGENT_ADMIN));
         let name = format!("agent{}", index + 1);
         let password = slot.directory().join("monitor-password");
-        fs::write(&password, galera::MONITOR)
+        write_secret(&password, galera::MONITOR)
             .with_context(|| format!("cannot write {}", password.display()))?;
         let server = node.address().to_string();
         let mut arguments = daemons.common("agent", admin);
@@ -169,6 +171,12 @@ pub fn program() -> Result<PathBuf> {
         let beside = here.parent().unwrap_or(Path::new(".")).display();
         format!("no `capitana` beside {beside}: run `cargo build --bins`, or set CAPITANA_BIN")
     })
+}
+
+/// A file that nobody else can read: the daemon warns of others.
+fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(secret.as_bytes())
 }
 
 fn recipe(program: PathBuf, arguments: Vec<OsString>) -> Recipe {
