@@ -1,5 +1,7 @@
 //! `scripts/install`, with a package database and a Cargo of the tests' own. What it does with apt needs a machine.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
