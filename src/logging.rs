@@ -32,12 +32,15 @@ pub fn parse_filter(text: &str) -> Result<EnvFilter, String> {
 /// The filter `info` leaves out what the ZooKeeper client says of its sessions: capitana says it itself, in its own
 /// words. Every other filter is taken as it is.
 fn without_echo(filter: &str) -> &str {
-    if filter.eq_ignore_ascii_case("info") { "info,zookeeper_client=warn" } else { filter }
+    if filter.eq_ignore_ascii_case("info") { "info,zookeeper_client=error" } else { filter }
 }
+
+/// Puts another filter in the place of the one there is.
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String>>;
 
 /// What is logged, changed while the daemon runs.
 pub struct LogControl {
-    set: Box<dyn Fn(EnvFilter) -> Result<(), String>>,
+    set: SetFilter,
 }
 
 impl LogControl {
@@ -58,7 +61,7 @@ pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
     let filter = parse_filter(without_echo(filter)).map_err(Error::Internal)?;
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
     let lines = fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
-    let (installed, set): (_, Box<dyn Fn(EnvFilter) -> Result<(), String>>) = match format {
+    let (installed, set): (_, SetFilter) = match format {
         LogFormat::Human => {
             let lines = lines.with_target(false).with_filter_reloading();
             let handle = lines.reload_handle();

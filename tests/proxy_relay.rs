@@ -1,6 +1,6 @@
 //! What passes between a client and its server: every byte, both ways, whoever closes first.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 
 #[path = "support/proxy/mod.rs"]
 mod support;

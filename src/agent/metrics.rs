@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use capitana_core::health::Unfit;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Result};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry, Result};
+
+use crate::metrics::Maker;
 
 /// The label of `capitana_agent_step_downs_total` where an operator asked for it.
 pub const STOPPED: &str = "stopped";
@@ -47,51 +49,31 @@ impl AgentMetrics {
     /// # Errors
     /// A name is taken in `registry`.
     pub fn register(registry: &Registry) -> Result<Self> {
-        let checks = counters(
-            registry,
-            "capitana_agent_checks_total",
-            "Checks of the local server by result.",
-            "result",
-        )?;
-        let step_downs = counters(
-            registry,
-            "capitana_agent_step_downs_total",
-            "Times the local server stopped being fit to lead, or the agent was stopped, by cause.",
+        let make = Maker::new(registry)?;
+        let checks = make.counters("agent_checks_total", "Checks of the local server by result", "result")?;
+        let step_downs = make.counters(
+            "agent_step_downs_total",
+            "Times the local server stopped being fit to lead, or the agent was stopped, by cause",
             "cause",
         )?;
         for cause in Unfit::LABELS.into_iter().chain([STOPPED]) {
             step_downs.with_label_values(&[cause]);
         }
-        let histogram = HistogramOpts::new("capitana_agent_check_duration_seconds", "How long a check took.")
-            .buckets(CHECK_SECONDS.to_vec());
-        let check_seconds = Histogram::with_opts(histogram)?;
-        registry.register(Box::new(check_seconds.clone()))?;
         Ok(Self {
-            fit: gauge(registry, "capitana_agent_fit", "1 while the local server is fit to lead.")?,
-            registered: gauge(
-                registry,
-                "capitana_agent_registered",
-                "1 while the agent has a znode in the election.",
-            )?,
-            connected: gauge(
-                registry,
-                "capitana_zookeeper_connected",
-                "1 while the link to ZooKeeper is up.",
-            )?,
-            sessions: counter(
-                registry,
-                "capitana_zookeeper_sessions_total",
-                "Sessions opened with ZooKeeper.",
-            )?,
-            registrations: counter(
-                registry,
-                "capitana_agent_registrations_total",
-                "Times the agent got a znode in the election.",
-            )?,
+            fit: make.gauge("agent_fit", "1 while the local server is fit to lead")?,
+            registered: make.gauge("agent_registered", "1 while the agent has a znode in the election")?,
+            connected: make.gauge("zookeeper_connected", "1 while the link to ZooKeeper is up")?,
+            sessions: make.counter("zookeeper_sessions_total", "Sessions opened with ZooKeeper")?,
+            registrations: make
+                .counter("agent_registrations_total", "Times the agent got a znode in the election")?,
             passed: checks.with_label_values(&["passed"]),
             objected: checks.with_label_values(&["objected"]),
             failed: checks.with_label_values(&["failed"]),
-            check_seconds,
+            check_seconds: make.seconds(
+                "agent_check_duration_seconds",
+                "How long a check took",
+                &CHECK_SECONDS,
+            )?,
             step_downs,
         })
     }
@@ -110,22 +92,4 @@ impl AgentMetrics {
     pub fn step_down(&self, cause: &str) {
         self.step_downs.with_label_values(&[cause]).inc();
     }
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge> {
-    let gauge = IntGauge::new(name, help)?;
-    registry.register(Box::new(gauge.clone()))?;
-    Ok(gauge)
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter> {
-    let counter = IntCounter::new(name, help)?;
-    registry.register(Box::new(counter.clone()))?;
-    Ok(counter)
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntCounterVec> {
-    let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
-    registry.register(Box::new(counters.clone()))?;
-    Ok(counters)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use capitana_core::health::{Change, Event, Health, Rules};
+use capitana_core::health::{Change, Event, Health, Reason, Rules, Unfit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -25,6 +25,8 @@ pub struct Monitor {
     clock: Instant,
     status: watch::Sender<HealthStatus>,
     metrics: Arc<AgentMetrics>,
+    /// The label of the last reason that was logged, since the server was fit.
+    logged: Option<&'static str>,
 }
 
 impl Monitor {
@@ -33,7 +35,7 @@ impl Monitor {
     pub fn new(rules: Rules, metrics: Arc<AgentMetrics>) -> (Self, watch::Receiver<HealthStatus>) {
         let health = Health::new(rules, Duration::ZERO);
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
-        (Self { health, rules, clock: Instant::now(), status, metrics }, published)
+        (Self { health, rules, clock: Instant::now(), status, metrics, logged: None }, published)
     }
 
     /// Watches until the task is dropped.
@@ -72,19 +74,27 @@ impl Monitor {
     }
 
     fn on(&mut self, event: Event) {
-        let change = self.health.on(event, self.clock.elapsed());
-        let verdict = self.health.verdict();
-        match &change {
+        match self.health.on(event, self.clock.elapsed()) {
             Change::None => {}
-            Change::BecameFit => tracing::info!("the server is fit to lead"),
-            Change::BecameUnfit(unfit) => {
-                self.metrics.step_down(unfit.label());
-                tracing::warn!(reason = %unfit, "the server is unfit to lead");
+            Change::BecameFit => {
+                self.logged = None;
+                tracing::info!("the server is fit to lead");
             }
+            Change::BecameUnfit(unfit) => self.metrics.step_down(unfit.label()),
         }
-        self.metrics.fit.set(i64::from(verdict.fit));
-        let reason = verdict.reason.to_string();
-        let fit = verdict.fit;
+        self.log_what_is_new();
+        let verdict = self.health.verdict();
+        let (fit, reason) = (verdict.fit, verdict.reason.to_string());
+        self.metrics.fit.set(i64::from(fit));
         self.status.send_modify(|status| status.update(fit, reason));
+    }
+
+    /// One line for each kind of reason that keeps the server from leading, not for each check that repeats it.
+    fn log_what_is_new(&mut self) {
+        let Reason::Unfit(unfit) = &self.health.verdict().reason else { return };
+        if self.logged != Some(unfit.label()) && *unfit != Unfit::NotChecked {
+            self.logged = Some(unfit.label());
+            tracing::warn!(reason = %unfit, "the server is unfit to lead");
+        }
     }
 }

@@ -193,8 +193,11 @@ impl Registrar {
     ) -> Option<String> {
         match answer {
             Ok(answer) => {
-                self.backoff.reset();
-                self.problem = None;
+                // A reading follows every failure, so its success does not mean that what failed would succeed now.
+                if !matches!(answer.event, Event::Seen { .. }) {
+                    self.backoff.reset();
+                    self.problem = None;
+                }
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
                 }

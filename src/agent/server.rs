@@ -141,3 +141,42 @@ fn password(config: &AgentConfig) -> Result<Option<String>, Error> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use mysql_async::ServerError;
+
+    use super::*;
+
+    fn io_error(kind: ErrorKind) -> SqlError {
+        SqlError::Io(IoError::Io(io::Error::from(kind)))
+    }
+
+    fn server_error(code: u16) -> SqlError {
+        SqlError::Server(ServerError { code, message: String::new(), state: "08004".to_owned() })
+    }
+
+    #[test]
+    fn a_server_that_takes_no_connections_is_gone() {
+        for kind in [ErrorKind::ConnectionRefused, ErrorKind::NotFound, ErrorKind::ConnectionReset] {
+            assert!(matches!(understand(&io_error(kind)), Failure::Gone(_)), "{kind}");
+        }
+        assert!(matches!(understand(&server_error(ER_SERVER_SHUTDOWN)), Failure::Gone(_)));
+    }
+
+    #[test]
+    fn a_server_that_is_full_or_refuses_the_account_is_not_gone() {
+        for code in [1040, 1045, 1129, 1203] {
+            assert!(matches!(understand(&server_error(code)), Failure::Other(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_may_still_be_there() {
+        for kind in [ErrorKind::TimedOut, ErrorKind::HostUnreachable, ErrorKind::PermissionDenied] {
+            assert!(matches!(understand(&io_error(kind)), Failure::Other(_)), "{kind}");
+        }
+    }
+}

@@ -119,9 +119,12 @@ impl Coordinator for ZooKeeper {
         }
     }
 
+    /// The library takes a chroot for existing; here it is created as well, from the ensemble's own root.
     async fn ensure_path(&self, path: &str) -> Result<(), CoordinatorError> {
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        self.client.mkdir(path, &options).await.map_err(|e| failed(&format!("create {path}"), &e))
+        let whole = format!("{}{path}", self.client.path().trim_end_matches('/'));
+        let from_root = self.client.clone().chroot("/").unwrap_or_else(|unchanged| unchanged);
+        from_root.mkdir(&whole, &options).await.map_err(|e| failed(&format!("create {whole}"), &e))
     }
 }
 

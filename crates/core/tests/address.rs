@@ -1,5 +1,7 @@
 //! What is an address and what an allow-list lets through.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::net::IpAddr;
 
 use capitana_core::{AllowList, AllowRule, HostPort, HostPortError};

@@ -1,5 +1,7 @@
 //! Which primary is followed, one behaviour a test. Random histories are in `election_walk`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::time::Duration;
 
 use capitana_core::election::{Change, Event, newly_skipped};

@@ -1,5 +1,7 @@
 //! Random histories of an election against a simple model of ZooKeeper, seen late, twice or never.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::time::Duration;
 
 use capitana_core::election::{Change, Event};

@@ -1,5 +1,7 @@
 //! What reading along shows of a handshake, whatever pieces its bytes come in.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use capitana_core::handshake::{Handshake, Seen, Stage};
 use capitana_core::packet::{CLIENT_PROTOCOL_41, CLIENT_SSL};
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
@@ -90,9 +92,9 @@ fn seen_of(talk: &Talk, cuts: &[usize]) -> (Stage, Seen) {
         while !rest.is_empty() {
             let (piece, later) = rest.split_at(cuts.next().unwrap_or(usize::MAX).min(rest.len()));
             if *from_server {
-                handshake.from_server(piece)
+                handshake.from_server(piece);
             } else {
-                handshake.from_client(piece)
+                handshake.from_client(piece);
             }
             rest = later;
         }

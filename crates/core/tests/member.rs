@@ -1,5 +1,7 @@
 //! How one child of the election path is understood: a host name, an address, or capitana's JSON.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::fmt::Write;
 
 use capitana_core::{AllowList, Epoch, MAX_MEMBER_DATA, Member, MemberData, RawMember, SkipReason};

@@ -1,5 +1,7 @@
 //! The few MySQL packets capitana builds or reads, against `mysql_common`, which knows them all.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
 use capitana_core::packet::{
     CLIENT_PROTOCOL_41, CLIENT_SSL, Greeting, HEADER, Login, NO_PRIMARY, TOO_MANY_CONNECTIONS,
     error_before_greeting,

@@ -1,9 +1,11 @@
 //! Owns capitana's own processes in a lab: where the program is, how agents and proxies are started, what they say.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -175,10 +177,13 @@ pub fn program() -> Result<PathBuf> {
     })
 }
 
-/// The file with the monitoring account's password.
+/// The file with the monitoring account's password. Nobody else can read it: the daemons warn of others.
 fn monitor_password(slot: &Slot) -> Result<PathBuf> {
     let path = slot.directory().join("monitor-password");
-    fs::write(&path, galera::MONITOR).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut options = OpenOptions::new();
+    let write = |mut file: File| file.write_all(galera::MONITOR.as_bytes());
+    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(&path);
+    opened.and_then(write).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
 

@@ -24,7 +24,7 @@ while pids=$(marked) && [ -n "$pids" ] && [ "$rounds" -gt 0 ]; do
 done
 
 if [ -e "$lab/keep" ]; then
-    find "$lab" -mindepth 1 ! -type d ! -name '*.log' -delete
+    find "$lab" -mindepth 1 ! -type d \( ! -name '*.log' -o -path '*/data/*' \) -delete
     find "$lab" -mindepth 1 -type d -empty -delete
     mkdir -p "$failed"
     mv "$lab" "$failed/"

@@ -2,7 +2,8 @@
 //! MySQL as a proxy sees, and what the kernel says of sockets and processes.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
-#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+#![allow(clippy::print_stdout, reason = "the output of a test is shown where it fails")]
 
 mod client;
 mod daemon;

@@ -64,9 +64,8 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// Every label, so that each metric exists from the start.
-    pub const LABELS: [&str; 10] = [
-        "not-checked",
+    /// The labels of all that can make a fit server unfit, so that each metric exists from the start.
+    pub const LABELS: [&str; 9] = [
         "crashed",
         "check-failed",
         "not-replicating",
@@ -117,7 +116,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::NotChecked => write!(f, "the server has passed no check yet"),
             Self::Crashed(cause) => {
-                write!(f, "the connection to the server broke and it takes no other: {cause}")
+                write!(f, "the server takes no connections: {cause}")
             }
             Self::CheckFailed(cause) => write!(f, "the server cannot be checked: {cause}"),
             Self::NotReplicating(value) => {

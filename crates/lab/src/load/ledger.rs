@@ -27,6 +27,7 @@ pub(super) struct Timeline {
     /// Rows of each client.
     pub(super) counts: Vec<AtomicU64>,
     acknowledged: Mutex<Vec<Instant>>,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Ledger {
@@ -42,7 +43,8 @@ impl Ledger {
 
 impl Timeline {
     pub(super) fn new(clients: usize) -> Self {
-        Self { counts: (0..clients).map(|_| AtomicU64::new(0)).collect(), acknowledged: Mutex::default() }
+        let counts = (0..clients).map(|_| AtomicU64::new(0)).collect();
+        Self { counts, acknowledged: Mutex::default(), trouble: Mutex::default() }
     }
 
     pub(super) fn acknowledge(&self, client: usize) {
@@ -50,6 +52,16 @@ impl Timeline {
         if let Some(count) = self.counts.get(client) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Remembers what went wrong last, for when the clients do not get on.
+    pub(super) fn trouble(&self, what: &str) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.to_owned());
+    }
+
+    pub(super) fn last_trouble(&self) -> String {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().unwrap_or_else(|| "nothing".to_owned())
     }
 
     pub(super) fn longest_gap(&self, start: Instant) -> Duration {

@@ -77,9 +77,9 @@ impl Writers {
         let before: Vec<_> = self.timeline.counts.iter().map(load).collect();
         let more =
             || self.timeline.counts.iter().zip(&before).all(|(now, before)| load(now) >= before + rows);
-        wait_until(ROWS, &format!("every client has written {rows} more rows"), async || more().then_some(()))
-            .await
-            .map(drop)
+        let what = format!("every client has written {rows} more rows");
+        let waited = wait_until(ROWS, &what, async || more().then_some(())).await;
+        waited.map(drop).with_context(|| format!("what went wrong last: {}", self.timeline.last_trouble()))
     }
 
     /// The longest time without an acknowledged row, among all clients together, since `start`.

@@ -95,7 +95,7 @@ impl Writer {
                     self.ledger.refused += 1;
                     self.session = Some(session);
                 }
-                Err(Failure::Broken(error)) => self.ledger.broken_sessions.push(error.to_string()),
+                Err(Failure::Broken(error)) => self.session_broke(&error),
             }
         }
     }
@@ -151,7 +151,9 @@ impl Writer {
         match connected.and_then(|connected| connected.map_err(Into::into)) {
             Ok(conn) => self.identify(conn).await,
             Err(error) => {
-                self.ledger.connection_errors.push(format!("{error:#}"));
+                let error = format!("connecting to {}: {error:#}", self.target);
+                self.timeline.trouble(&error);
+                self.ledger.connection_errors.push(error);
                 tokio::time::sleep(PACE).await;
                 None
             }
@@ -165,10 +167,16 @@ impl Writer {
                 Some(Session { conn, origin })
             }
             Err(error) => {
-                self.ledger.broken_sessions.push(error.to_string());
+                self.session_broke(&error);
                 None
             }
         }
+    }
+
+    fn session_broke(&mut self, error: &Error) {
+        let error = error.to_string();
+        self.timeline.trouble(&error);
+        self.ledger.broken_sessions.push(error);
     }
 }
 
