@@ -180,6 +180,12 @@ fn bits(ip: IpAddr) -> u8 {
 }
 
 impl AllowRule {
+    /// Whether it is a network with this address in it.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        matches!(self, Self::Network { base, prefix } if in_network(ip, *base, *prefix))
+    }
+
     fn allows(&self, member: &HostPort) -> bool {
         match self {
             Self::Network { base, prefix } => member.ip().is_some_and(|ip| in_network(ip, *base, *prefix)),

@@ -30,15 +30,25 @@ pub enum EndReason {
     HoldFull,
     /// The listener's limit of connections was reached.
     TooManyConnections,
+    /// The listener's limit of connections of one client was reached.
+    TooManyOfClient,
+    /// The primary had as many sessions as it may have, for the hold time.
+    UpstreamFull,
     /// The handshake took too long.
     HandshakeTimeout,
+    /// The client's first packet was not one of MySQL's.
+    BadHandshake,
+    /// The client sent a PROXY header that it may not send.
+    ProxyHeaderRefused,
+    /// An address that has to send a PROXY header sent none, or none that can be read.
+    ProxyHeaderMissing,
     /// The proxy was stopped.
     Shutdown,
 }
 
 impl EndReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::ClientClosed,
         Self::ClientError,
         Self::ClientGaveUp,
@@ -50,7 +60,12 @@ impl EndReason {
         Self::HoldTimeout,
         Self::HoldFull,
         Self::TooManyConnections,
+        Self::TooManyOfClient,
+        Self::UpstreamFull,
         Self::HandshakeTimeout,
+        Self::BadHandshake,
+        Self::ProxyHeaderRefused,
+        Self::ProxyHeaderMissing,
         Self::Shutdown,
     ];
 
@@ -69,7 +84,12 @@ impl EndReason {
             Self::HoldTimeout => "hold-timeout",
             Self::HoldFull => "hold-full",
             Self::TooManyConnections => "too-many-connections",
+            Self::TooManyOfClient => "too-many-of-client",
+            Self::UpstreamFull => "upstream-full",
             Self::HandshakeTimeout => "handshake-timeout",
+            Self::BadHandshake => "bad-handshake",
+            Self::ProxyHeaderRefused => "proxy-header-refused",
+            Self::ProxyHeaderMissing => "proxy-header-missing",
             Self::Shutdown => "shutdown",
         }
     }

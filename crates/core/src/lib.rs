@@ -16,6 +16,7 @@ pub mod opening;
 pub mod packet;
 pub mod registration;
 pub mod timeline;
+pub mod tls;
 mod view;
 pub mod waiting;
 

@@ -10,6 +10,8 @@ use crate::HostPort;
 /// Pause before a server that refused is asked again. A restarting MariaDB refuses for seconds; a crashed one is out of
 /// the election within milliseconds.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// The shortest wait that is asked for, so that rounding never makes one of nothing.
+const SHORTEST: Duration = Duration::from_micros(100);
 /// What may be released at once, as a part of a second's worth. Clocks that tick in milliseconds need some.
 const BURST: f64 = 0.02;
 
@@ -244,8 +246,11 @@ impl WaitingRoom {
             return Some(Blocked::Until(from));
         }
         self.refill(now);
+        if !self.paced || self.tokens >= 1.0 {
+            return None;
+        }
         let missing = (1.0 - self.tokens) / f64::from(self.limits.per_second.max(1));
-        (self.paced && self.tokens < 1.0).then(|| Blocked::Until(now + Duration::from_secs_f64(missing)))
+        Some(Blocked::Until(now + Duration::from_secs_f64(missing).max(SHORTEST)))
     }
 
     fn pace(&mut self, now: Duration) {
