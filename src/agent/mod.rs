@@ -1,6 +1,7 @@
 //! `capitana agent`: checks the local server (`monitor`) and holds its znode while it is fit to lead (`registrar`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
+mod connect;
 mod metrics;
 mod monitor;
 mod poll;
@@ -28,9 +29,10 @@ use crate::control::ZooKeeperConnector;
 use crate::error::{Error, Origin};
 use crate::signals::{Signal, Signals};
 
+pub use connect::Connect;
 pub use metrics::AgentMetrics;
 pub use monitor::Monitor;
-pub use registrar::{Connect, Registrar};
+pub use registrar::Registrar;
 pub use requests::Member;
 pub use server::Server;
 pub use status::{AgentView, HealthStatus, LastCheck, Registered, RegistrationStatus};

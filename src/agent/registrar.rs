@@ -11,33 +11,18 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::connect::Connect;
 use super::metrics::AgentMetrics;
 use super::requests::{Answer, Member, carry_out};
 use super::session::{Happened, Session};
 use super::status::{HealthStatus, Registered, RegistrationStatus};
-use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome, ZooKeeper, ZooKeeperConnector};
+use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
 
-/// First and longest wait before a failed request, or an attempt to open a session, is repeated.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
+/// back gives every session one timeout to be resumed in: several attempts have to fit in the shortest usual one, 2 s.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// How long the end of a session is waited for. Without an answer the server ends it by itself.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-
-/// Opens sessions.
-pub trait Connect: Send + Sync + 'static {
-    /// What it opens.
-    type Session: Coordinator;
-
-    /// Opens one.
-    fn connect(&self) -> impl Future<Output = Result<Self::Session, CoordinatorError>> + Send;
-}
-
-impl Connect for ZooKeeperConnector {
-    type Session = ZooKeeper;
-
-    async fn connect(&self) -> Result<Self::Session, CoordinatorError> {
-        Self::connect(self).await
-    }
-}
 
 /// Keeps one znode.
 pub struct Registrar {
@@ -85,7 +70,8 @@ impl Registrar {
 
     /// Works until it was asked to stop and has no znode any more.
     pub async fn run<C: Connect>(mut self, connector: C) {
-        while let Some(session) = self.open(&connector).await {
+        let mut last = None;
+        while let Some(session) = self.open(&connector, last.as_ref()).await {
             match self.serve(&session).await {
                 Ended::Withdrawn => return self.close(session).await,
                 Ended::SessionOver(cause) => {
@@ -93,18 +79,18 @@ impl Registrar {
                     self.on(Event::SessionOver);
                 }
             }
-            drop(session);
+            last = Some(C::last(session));
             self.wait().await;
         }
     }
 
     /// Opens a session, in as many attempts as it takes. None: the agent is to stop and never had a znode.
-    async fn open<C: Connect>(&mut self, connector: &C) -> Option<C::Session> {
+    async fn open<C: Connect>(&mut self, connector: &C, last: Option<&C::Last>) -> Option<C::Session> {
         loop {
             let never_up = self.never_up();
             let connected = tokio::select! {
                 () = self.stop.cancelled(), if never_up => return None,
-                connected = connector.connect() => connected,
+                connected = connector.connect(last) => connected,
             };
             match connected {
                 Ok(session) => return Some(session),

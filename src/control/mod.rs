@@ -5,4 +5,4 @@ pub mod coordinator;
 pub mod zookeeper;
 
 pub use coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat, Watch};
-pub use zookeeper::{ZooKeeper, ZooKeeperConnector};
+pub use zookeeper::{LastSession, ZooKeeper, ZooKeeperConnector};

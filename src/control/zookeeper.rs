@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use zookeeper_client::{Acls, Client, CreateMode, Error as ZkError, SessionState, StateWatcher};
+use zookeeper_client::{Acls, Client, CreateMode, Error as ZkError, SessionInfo, SessionState, StateWatcher};
 
 use super::coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
 
@@ -23,14 +23,34 @@ impl ZooKeeperConnector {
     /// # Errors
     /// No server answered.
     pub async fn connect(&self) -> Result<ZooKeeper, CoordinatorError> {
-        let connector = Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
-        let client = connector
-            .connect(&self.servers)
-            .await
-            .map_err(|e| failed(&format!("connect to {}", self.servers), &e))?;
+        self.open(None).await.map_err(|e| failed(&format!("connect to {}", self.servers), &e))
+    }
+
+    /// Goes on with a session that the client library has given up, if the ensemble still holds it: it does after an
+    /// outage of the whole ensemble, in which no session can expire. Where it does not, opens a new one.
+    ///
+    /// # Errors
+    /// No server answered: the session may still be there.
+    pub async fn resume(&self, last: &LastSession) -> Result<ZooKeeper, CoordinatorError> {
+        match self.open(Some(last.0.clone())).await {
+            Err(ZkError::SessionExpired) => self.connect().await,
+            resumed => resumed.map_err(|e| failed(&format!("resume a session with {}", self.servers), &e)),
+        }
+    }
+
+    async fn open(&self, last: Option<SessionInfo>) -> Result<ZooKeeper, ZkError> {
+        let mut connector = Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
+        if let Some(last) = last {
+            connector = connector.with_session(last);
+        }
+        let client = connector.connect(&self.servers).await?;
         Ok(ZooKeeper { states: Mutex::new(client.state_watcher()), client })
     }
 }
+
+/// What is left of a session that cannot be used any more: its id and password.
+#[derive(Debug, Clone)]
+pub struct LastSession(SessionInfo);
 
 /// A session with a ZooKeeper ensemble. Dropping it closes the session, which removes its ephemeral znodes.
 pub struct ZooKeeper {
@@ -43,6 +63,12 @@ impl ZooKeeper {
     #[must_use]
     pub fn session_timeout(&self) -> Duration {
         self.client.session_timeout()
+    }
+
+    /// Leaves off using the session.
+    #[must_use]
+    pub fn into_last(self) -> LastSession {
+        LastSession(self.client.into_session())
     }
 
     /// Waits for a missing parent to be created.

@@ -27,6 +27,8 @@ struct State {
     path_exists: bool,
     zxid: i64,
     sessions: i64,
+    /// Whether a session that is over for the client lives on here.
+    keeps_sessions: bool,
     znodes: BTreeMap<String, (Vec<u8>, Stat)>,
     create_faults: VecDeque<Fault>,
     watches: Vec<CancellationToken>,
@@ -76,6 +78,11 @@ impl FakeZooKeeper {
         fire(&mut state);
     }
 
+    /// From now on a session that is over for the client can be resumed, as after an outage of all servers.
+    pub(crate) fn keep_sessions(&self) {
+        self.state().keeps_sessions = true;
+    }
+
     /// Changes the link of the newest session.
     pub(crate) fn set_link(&self, link: LinkState) {
         if let Some(sender) = &self.state().link {
@@ -91,14 +98,25 @@ fn fire(state: &mut State) {
 
 impl Connect for FakeZooKeeper {
     type Session = FakeSession;
+    type Last = i64;
 
-    async fn connect(&self) -> Result<FakeSession, CoordinatorError> {
+    async fn connect(&self, last: Option<&i64>) -> Result<FakeSession, CoordinatorError> {
         let (sender, link) = watch::channel(LinkState::Connected);
         let mut state = self.state();
-        state.sessions += 1;
+        let id = match last {
+            Some(last) if state.keeps_sessions => *last,
+            _ => {
+                state.sessions += 1;
+                state.sessions
+            }
+        };
         state.link = Some(sender);
         self.open_sessions.fetch_add(1, Ordering::SeqCst);
-        Ok(FakeSession { zookeeper: self.clone(), id: state.sessions, link: tokio::sync::Mutex::new(link) })
+        Ok(FakeSession { zookeeper: self.clone(), id, link: tokio::sync::Mutex::new(link) })
+    }
+
+    fn last(session: FakeSession) -> i64 {
+        session.id
     }
 }
 

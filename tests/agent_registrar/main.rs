@@ -137,6 +137,20 @@ async fn a_znode_of_a_session_that_is_over_is_replaced_and_never_doubled() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_ensemble_still_holds_is_resumed_with_its_znode_and_epoch() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let first = rig.registered().await;
+    let before = rig.zookeeper.znodes();
+    rig.zookeeper.keep_sessions();
+    rig.zookeeper.set_link(LinkState::Over);
+    rig.withdrawn().await;
+    assert_eq!(rig.registered().await, first);
+    let after = rig.zookeeper.znodes();
+    assert_eq!((&after[0].0, after[0].2), (&before[0].0, before[0].2));
+    assert_eq!(after.len(), 1);
+}
+
+#[tokio::test]
 async fn a_znode_deleted_by_somebody_else_is_created_again() {
     let mut rig = Rig::start(FakeZooKeeper::default(), true);
     let first = rig.registered().await;
