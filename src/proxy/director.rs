@@ -1,19 +1,18 @@
-//! Puts the election's decisions into effect: the one writer of the route, of the election's part in `/status`, and of
-//! the record of failovers. It owns the pure `Election` and does no IO.
+//! Puts the election's decisions into effect: shuts the route, has the barrier led before it is opened, and writes the
+//! election's part in `/status`. It owns the pure `Election` and does no IO.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use capitana_core::election::{Change, Event, newly_skipped};
-use capitana_core::{Election, Link, Route, View};
+use capitana_core::failover::{BarrierEnd, EndedBy};
+use capitana_core::{Election, Epoch, Link, Route, View};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::lead::reason_to_skip;
 use super::route::RouteState;
 use super::shared::Shared;
-
-/// Failovers that are remembered for `/status`.
-const REMEMBERED: usize = 32;
 
 /// The election as `/status` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -30,22 +29,9 @@ pub struct ElectionStatus {
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_no_route: Option<String>,
-    /// The last changes of the primary, oldest first.
+    /// When the view was read or found unchanged, by the proxy's clock.
     #[serde(skip)]
-    pub failovers: Vec<Failover>,
-}
-
-/// One change of the primary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failover {
-    /// When the new route was in effect, in milliseconds since 1970 UTC.
-    pub at_ms: u64,
-    /// The primary before.
-    pub from: Option<Route>,
-    /// The primary since.
-    pub to: Route,
-    /// How long there was no primary in between, in milliseconds.
-    pub without_primary_ms: u64,
+    pub read_at: Option<Duration>,
 }
 
 /// Puts decisions into effect.
@@ -54,9 +40,6 @@ pub struct Director {
     election: Election,
     status: watch::Sender<ElectionStatus>,
     path: String,
-    last: Option<Route>,
-    closed_since: Option<Duration>,
-    failovers: Vec<Failover>,
 }
 
 impl Director {
@@ -64,17 +47,15 @@ impl Director {
     #[must_use]
     pub fn new(shared: Arc<Shared>, path: String) -> (Self, watch::Receiver<ElectionStatus>) {
         let election = Election::new(shared.config.load().allow_upstreams.clone());
-        let (status, receiver) = watch::channel(snapshot(&path, &election, &[]));
-        let director =
-            Self { shared, election, status, path, last: None, closed_since: None, failovers: Vec::new() };
-        (director, receiver)
+        let (status, receiver) = watch::channel(snapshot(&path, &election));
+        (Self { shared, election, status, path }, receiver)
     }
 
     /// Takes in what the follower saw.
     pub fn on(&mut self, event: Event) {
-        let now = self.shared.now();
         let before = (self.election.view().clone(), self.election.link().clone());
-        let change = self.election.on(event, now);
+        let followed = self.election.route().map(|route| route.epoch);
+        let change = self.election.on(event, self.shared.now());
         self.report_link(&before.1);
         self.report_skipped(&before.0);
         match change {
@@ -84,49 +65,57 @@ impl Director {
                 tracing::warn!("ZooKeeper answered with an election older than one already seen; ignored");
             }
             Change::Closed => {
-                self.closed_since = Some(now);
+                self.lost(followed);
+                self.shared.barriers.lost();
                 tracing::warn!(path = self.path, "no primary: new clients wait, open sessions go on");
             }
-            Change::Opened(route) => self.opened(route, now),
+            Change::Opened(route) => {
+                self.lost(followed);
+                self.elected(&route);
+            }
         }
         self.publish();
     }
 
-    fn opened(&mut self, route: Route, now: Duration) {
-        let without = self.closed_since.take().map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        let from = self.last.replace(route.clone());
-        tracing::info!(
-            upstream = %route.upstream,
-            epoch = route.epoch.0,
-            from = from.as_ref().map(|r| r.upstream.to_string()),
-            without_primary_ms = without.as_millis() as u64,
-            "following a new primary"
-        );
-        if from.is_some() {
+    fn lost(&self, followed: Option<Epoch>) {
+        if let Some(epoch) = followed {
+            let is_there = self.election.view().skipped.iter().any(|skipped| skipped.epoch == epoch);
+            self.shared.milestones.lost(if is_there { EndedBy::ZnodeUnusable } else { EndedBy::ZnodeGone });
+        }
+    }
+
+    fn elected(&self, route: &Route) {
+        tracing::info!(upstream = %route.upstream, epoch = route.epoch.0, "a new primary is elected");
+        self.shared.milestones.elected(route);
+        if self.shared.milestones.failover(route.epoch).is_some() {
             self.shared.metrics.failovers.inc();
-            if self.failovers.len() == REMEMBERED {
-                self.failovers.remove(0);
-            }
-            let without_primary_ms = without.as_millis() as u64;
-            self.failovers.push(Failover { at_ms: unix_ms(), from, to: route, without_primary_ms });
+        }
+        let skip = reason_to_skip(&self.shared.config.load());
+        self.shared.barriers.elected(route, skip);
+        if skip.is_some() {
+            self.shared.metrics.durations.barrier_ended(BarrierEnd::Skipped);
+            self.shared.milestones.barrier_ended(route.epoch, BarrierEnd::Skipped);
         }
     }
 
     /// The route first: sessions wait for it, people for the status.
     fn publish(&self) {
         let route = self.election.route();
-        self.shared.routes.set(match (route, self.election.why_no_route()) {
-            (Some(route), _) => RouteState::Open(route.clone()),
-            (None, why) => {
-                RouteState::Closed { why: why.unwrap_or_default(), newest: self.election.newest_epoch() }
+        let newest = self.election.newest_epoch();
+        self.shared.direct(match route {
+            Some(route) if self.shared.barriers.is_open(route.epoch) => RouteState::Open(route.clone()),
+            Some(route) => {
+                let upstream = &route.upstream;
+                let why =
+                    format!("the new one, {upstream}, has not applied every earlier write yet (barrier)");
+                RouteState::Closed { why, newest }
             }
+            None => RouteState::Closed { why: self.election.why_no_route().unwrap_or_default(), newest },
         });
         let metrics = &self.shared.metrics;
-        metrics.epoch.set(route.map_or(0, |r| r.epoch.0));
-        metrics.route_open.set(i64::from(route.is_some()));
         metrics.zookeeper_connected.set(i64::from(*self.election.link() == Link::Up));
         metrics.members.set(self.election.view().members.len() as i64);
-        self.status.send_replace(snapshot(&self.path, &self.election, &self.failovers));
+        self.status.send_replace(snapshot(&self.path, &self.election));
     }
 
     fn report_link(&self, before: &Link) {
@@ -155,17 +144,38 @@ impl Director {
     }
 }
 
-fn snapshot(path: &str, election: &Election, failovers: &[Failover]) -> ElectionStatus {
+impl Shared {
+    /// Has new sessions go this way from now on. Only the control thread may call this.
+    pub fn direct(&self, state: RouteState) {
+        let open = match &state {
+            RouteState::Open(route) => Some(route.clone()),
+            RouteState::Closed { .. } => None,
+        };
+        let is_new = self.routes.set(state);
+        self.metrics.epoch.set(open.as_ref().map_or(0, |route| route.epoch.0));
+        self.metrics.route_open.set(i64::from(open.is_some()));
+        if let Some(route) = open.filter(|_| is_new) {
+            self.milestones.swapped(route.epoch, self.metrics.held.get());
+            let failover = self.milestones.failover(route.epoch);
+            tracing::info!(
+                upstream = %route.upstream,
+                epoch = route.epoch.0,
+                from = failover.as_ref().map(|failover| failover.from.upstream.to_string()),
+                without_primary_ms = failover.map(|failover| failover.without_primary_ms),
+                barrier = %self.barriers.state(),
+                "following a new primary"
+            );
+        }
+    }
+}
+
+fn snapshot(path: &str, election: &Election) -> ElectionStatus {
     ElectionStatus {
         path: Some(path.to_owned()),
         connected: *election.link() == Link::Up,
         link: election.link().clone(),
         view: election.view().clone(),
         why_no_route: election.why_no_route(),
-        failovers: failovers.to_vec(),
+        read_at: election.read_at(),
     }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

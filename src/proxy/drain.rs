@@ -79,6 +79,8 @@ impl<'a> Drain<'a> {
             }
             first = first.or(Some(left));
             if left == 0 {
+                self.shared.barriers.drained(self.newest);
+                self.shared.milestones.drained(self.newest);
                 break;
             }
             if told.elapsed() >= PROGRESS {

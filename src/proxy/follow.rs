@@ -1,18 +1,22 @@
-//! Follows the election: keeps a ZooKeeper session, reads the path after each event and now and then without one, and
-//! tells the `Director`. It decides nothing: what a reading means is `capitana_core::Election`'s.
+//! Follows the election: keeps a ZooKeeper session, reads the path after each event and now and then without one, looks
+//! in between whether what was read still holds, and tells the `Director`. It decides nothing: what a reading means is
+//! `capitana_core::Election`'s.
 
 use std::time::Duration;
 
 use capitana_core::backoff::Backoff;
 use capitana_core::election::Event;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::director::Director;
 use crate::control::coordinator::{Watch, read_election};
-use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome, ZooKeeperConnector};
+use crate::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, ZooKeeperConnector};
 
 /// A watch can be lost with the connection that held it, so the path is read again at least this often.
 const REREAD: Duration = Duration::from_secs(10);
+/// Looks within the session timeout. A look that succeeds shows that the ensemble can be reached through this server;
+/// the view of a proxy whose looks fail is older than the session timeout soon, and it is not ready any more.
+const LOOKS: u32 = 3;
 /// A reading that takes longer is given up; the client library would keep it queued until the session expires.
 const READ_LIMIT: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to open a session.
@@ -21,11 +25,12 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 /// Follows the election at `path` until the task is dropped.
 pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: Director, seed: u64) {
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1, seed);
+    let look = connector.session_timeout / LOOKS;
     loop {
         match connector.connect().await {
             Ok(session) => {
                 backoff.reset();
-                let cause = follow_session(&session, &path, &mut director).await;
+                let cause = Session { session, path: &path, look }.follow(&mut director).await;
                 director.on(Event::LinkDown(cause));
             }
             Err(error) => director.on(Event::LinkDown(format!("{}: {}", error.what, error.cause))),
@@ -34,33 +39,82 @@ pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: D
     }
 }
 
-/// Follows through one session; answers why it ended.
-async fn follow_session<C: Coordinator>(session: &C, path: &str, director: &mut Director) -> String {
-    director.on(Event::LinkUp);
-    loop {
-        let next = tokio::select! {
-            biased;
-            link = session.link_changed() => Next::Link(link),
-            read = timeout(READ_LIMIT, read(session, path)) => match read {
-                Ok(Ok((view, watch))) => {
-                    director.on(Event::Read(view));
-                    await_change(session, watch).await
+/// One session with ZooKeeper.
+struct Session<'a, C> {
+    session: C,
+    path: &'a str,
+    /// Time between two looks.
+    look: Duration,
+}
+
+impl<C: Coordinator> Session<'_, C> {
+    /// Follows until the session is over; answers why.
+    async fn follow(&self, director: &mut Director) -> String {
+        director.on(Event::LinkUp);
+        loop {
+            let next = tokio::select! {
+                biased;
+                link = self.session.link_changed() => Next::Link(link),
+                read = timeout(READ_LIMIT, self.read()) => match read {
+                    Ok(Ok((view, watch))) => {
+                        let pzxid = view.pzxid;
+                        director.on(Event::Read(view));
+                        self.await_change(pzxid, watch, director).await
+                    }
+                    Ok(Err(error)) => after_failure(&self.session, error).await,
+                    Err(_) => Next::Read,
+                },
+            };
+            match next {
+                Next::Read | Next::Link(LinkState::Connected) => {}
+                Next::Link(LinkState::Over) => return "the session is over".to_owned(),
+                Next::Link(LinkState::Disconnected) => {
+                    director.on(Event::LinkDown("no server answers".to_owned()));
+                    if !reconnected(&self.session).await {
+                        return "the session is over".to_owned();
+                    }
+                    director.on(Event::LinkUp);
                 }
-                Ok(Err(error)) => after_failure(session, error).await,
-                Err(_) => Next::Read,
-            },
-        };
-        match next {
-            Next::Read | Next::Link(LinkState::Connected) => {}
-            Next::Link(LinkState::Over) => return "the session is over".to_owned(),
-            Next::Link(LinkState::Disconnected) => {
-                director.on(Event::LinkDown("no server answers".to_owned()));
-                if !reconnected(session).await {
-                    return "the session is over".to_owned();
-                }
-                director.on(Event::LinkUp);
             }
         }
+    }
+
+    /// A server answers with what it knows; `sync` first, so that what it knows is what the leader knew at that moment.
+    async fn read(&self) -> Result<(capitana_core::RawView, Watch), CoordinatorError> {
+        self.session.sync(self.path).await?;
+        read_election(&self.session, self.path).await
+    }
+
+    /// Waits until the path has to be read again. Meanwhile it looks whether the view still holds.
+    async fn await_change(&self, pzxid: i64, mut watch: Watch, director: &mut Director) -> Next {
+        let reread = Instant::now() + REREAD;
+        while Instant::now() < reread {
+            tokio::select! {
+                link = self.session.link_changed() => return Next::Link(link),
+                () = &mut watch => return Next::Read,
+                () = sleep(self.look) => {}
+            }
+            let looked = tokio::select! {
+                biased;
+                link = self.session.link_changed() => return Next::Link(link),
+                () = &mut watch => return Next::Read,
+                looked = timeout(READ_LIMIT, self.list()) => looked,
+            };
+            match looked {
+                Ok(Ok(children)) if children.pzxid == pzxid => {
+                    director.on(Event::Seen(pzxid));
+                    watch = children.watch;
+                }
+                Ok(Err(error)) => return after_failure(&self.session, error).await,
+                Ok(Ok(_)) | Err(_) => return Next::Read,
+            }
+        }
+        Next::Read
+    }
+
+    async fn list(&self) -> Result<Children, CoordinatorError> {
+        self.session.sync(self.path).await?;
+        self.session.children(self.path).await
     }
 }
 
@@ -68,23 +122,6 @@ async fn follow_session<C: Coordinator>(session: &C, path: &str, director: &mut 
 enum Next {
     Read,
     Link(LinkState),
-}
-
-/// A server answers with what it knows; `sync` first, so that what it knows is what the leader knew at that moment.
-async fn read<C: Coordinator>(
-    session: &C,
-    path: &str,
-) -> Result<(capitana_core::RawView, Watch), CoordinatorError> {
-    session.sync(path).await?;
-    read_election(session, path).await
-}
-
-async fn await_change<C: Coordinator>(session: &C, watch: Watch) -> Next {
-    tokio::select! {
-        link = session.link_changed() => Next::Link(link),
-        () = watch => Next::Read,
-        () = sleep(REREAD) => Next::Read,
-    }
 }
 
 async fn after_failure<C: Coordinator>(session: &C, error: CoordinatorError) -> Next {

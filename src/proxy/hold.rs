@@ -113,8 +113,13 @@ impl Hold<'_> {
         let started = Instant::now();
         let config = self.worker.shared.config.load_full();
         let connected = Cell::new(false);
-        let greeted = greeting(&route.upstream, config.dial_timeout, &connected);
-        let greeted = timeout_at(self.since + self.limit, greeted);
+        let (barriers, milestones) = (&self.worker.shared.barriers, &self.worker.shared.milestones);
+        let greeted = timeout_at(self.since + self.limit, async {
+            barriers.passed_since(route.epoch, self.since.into_std()).await;
+            milestones.dialling(route.epoch);
+            let greeted = greeting(&route.upstream, config.dial_timeout, &connected).await;
+            greeted.inspect(|_| milestones.greeted(route.epoch))
+        });
         let greeted = tokio::select! {
             biased;
             greeted = greeted => greeted,

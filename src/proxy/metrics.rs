@@ -9,6 +9,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use super::durations::Durations;
 use crate::metrics::{Maker, opts};
 
 /// From half a millisecond, a loopback's dial, to the default hold time and a little more.
@@ -43,6 +44,8 @@ pub struct ProxyMetrics {
     pub route_open: IntGauge,
     /// Changes from one primary to another.
     pub failovers: IntCounter,
+    /// How long failovers took.
+    pub durations: Durations,
     /// 1 while ZooKeeper answers.
     pub zookeeper_connected: IntGauge,
     /// Candidates that can be followed.
@@ -84,6 +87,7 @@ impl ProxyMetrics {
             epoch: make.gauge("route_epoch", "Epoch (czxid) of the primary followed, 0 without one")?,
             route_open: make.gauge("route_open", "1 while there is a primary to follow")?,
             failovers: make.counter("failovers_total", "Changes from one primary to another")?,
+            durations: Durations::register(&make)?,
             zookeeper_connected: make.gauge("zookeeper_connected", "1 while ZooKeeper answers")?,
             members: make.gauge("members", "Candidates in the election that can be followed")?,
             stale_readings: make.counter("stale_readings_total", "Readings of the election not believed")?,

@@ -2,16 +2,21 @@
 //! ARCHITECTURE.md for the table of tasks.
 
 mod ask;
+mod barrier;
+mod causal;
 mod close;
 mod dial;
 mod director;
 mod drain;
+mod durations;
 mod follow;
 mod hold;
 mod inspect;
+mod lead;
 mod leash;
 mod listener;
 mod metrics;
+mod milestones;
 mod monitor;
 mod pipe;
 pub mod relay;
@@ -111,6 +116,9 @@ fn start_follower(shared: &Arc<Shared>) -> Option<watch::Receiver<ElectionStatus
     let path = config.common.election_path.clone();
     let (director, status) = Director::new(Arc::clone(shared), path.clone());
     tokio::spawn(follow::follow(connector, path, director, seed()));
+    tokio::spawn(lead::run(Arc::clone(shared)));
+    let teller = Arc::clone(shared);
+    tokio::spawn(async move { teller.milestones.tell().await });
     Some(status)
 }
 

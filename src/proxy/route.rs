@@ -1,5 +1,5 @@
-//! The route of the moment: one atomic load for a new session, one bell for whoever waits. Its one writer is the
-//! election's follower.
+//! The route of the moment: one atomic load for a new session, one bell for whoever waits. It is written on the control
+//! thread only: by the director, which closes and opens, and by a barrier that has ended, which opens.
 
 use std::sync::Arc;
 
@@ -58,11 +58,13 @@ impl RouteTable {
         self.bell.subscribe()
     }
 
-    /// Swaps the route; a state that is there already rings no bell.
-    pub fn set(&self, state: RouteState) {
-        if **self.state.load() != state {
+    /// Swaps the route; a state that is there already rings no bell. Answers whether it was another.
+    pub fn set(&self, state: RouteState) -> bool {
+        let is_new = **self.state.load() != state;
+        if is_new {
             self.state.store(Arc::new(state));
             self.bell.send_replace(());
         }
+        is_new
     }
 }

@@ -69,6 +69,7 @@ pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> E
         Some(reason) => reason,
         None => {
             leash.enter(Phase::Open);
+            worker.shared.milestones.opened(route.epoch);
             relay_to_end(&worker, &leash, &mut relay, seen.readable).await
         }
     };

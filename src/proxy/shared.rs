@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::barrier::Barriers;
 use super::metrics::ProxyMetrics;
+use super::milestones::Milestones;
 use super::route::RouteTable;
 use crate::config::ProxyConfig;
 
@@ -20,6 +22,10 @@ pub struct Shared {
     pub routes: RouteTable,
     /// Everything that is counted.
     pub metrics: ProxyMetrics,
+    /// Who may be let in on a new primary.
+    pub barriers: Barriers,
+    /// The record of failovers.
+    pub milestones: Milestones,
     /// Places for clients that wait for a primary.
     pub waiting_places: Arc<Semaphore>,
     /// No more connections are accepted.
@@ -35,7 +41,10 @@ impl Shared {
     /// Everything at its start.
     #[must_use]
     pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics) -> Self {
+        let started = Instant::now();
         Self {
+            barriers: Barriers::new(started),
+            milestones: Milestones::new(started, metrics.durations.clone()),
             waiting_places: Arc::new(Semaphore::new(config.max_held)),
             config: ArcSwap::from_pointee(config),
             routes,
@@ -43,7 +52,7 @@ impl Shared {
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             next_session: AtomicU64::new(1),
-            started: Instant::now(),
+            started,
         }
     }
 

@@ -1,12 +1,14 @@
 //! What the proxy says of itself on its admin endpoint: one snapshot, put together when it is asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use capitana_core::Route;
+use capitana_core::failover::Failover;
+use capitana_core::{Link, Route};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::director::{ElectionStatus, Failover};
+use super::director::ElectionStatus;
 use super::route::RouteState;
 use super::shared::Shared;
 use crate::admin::AdminView;
@@ -26,7 +28,10 @@ struct ProxyStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready_because: Option<String>,
     election: Option<ElectionStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view_age_ms: Option<u64>,
     route: Option<Route>,
+    barrier: String,
     sessions: Sessions,
     failovers: Vec<Failover>,
 }
@@ -35,6 +40,7 @@ struct ProxyStatus {
 struct Sessions {
     active: i64,
     held: i64,
+    draining: i64,
 }
 
 impl AdminView for ProxyView {
@@ -43,7 +49,7 @@ impl AdminView for ProxyView {
             return Err("the proxy is stopping".to_owned());
         }
         match &**self.shared.routes.load() {
-            RouteState::Open(_) => Ok(()),
+            RouteState::Open(_) => self.current(),
             RouteState::Closed { why, .. } => Err(format!("there is no primary: {why}")),
         }
     }
@@ -59,14 +65,47 @@ impl AdminView for ProxyView {
             version: env!("CARGO_PKG_VERSION"),
             ready: ready.is_ok(),
             not_ready_because: ready.err(),
-            failovers: election.as_ref().map(|e| e.failovers.clone()).unwrap_or_default(),
+            failovers: self.shared.milestones.failovers(),
+            view_age_ms: self.view_age().map(|age| age.as_millis() as u64),
+            barrier: match election {
+                Some(_) => self.shared.barriers.state().to_string(),
+                None => "none: the primary is fixed".to_owned(),
+            },
             election,
             route,
             sessions: Sessions {
                 active: self.shared.metrics.sessions.get(),
                 held: self.shared.metrics.held.get(),
+                draining: self.shared.metrics.draining.get(),
             },
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+}
+
+impl ProxyView {
+    /// Whether the route is that of an ensemble that can be asked. A proxy that cannot leads clients on to the primary it
+    /// knows, because a lost ensemble does not cut a working primary off; but it may be the one that does not know of a
+    /// newer primary, so that whoever chooses among several proxies should prefer another.
+    fn current(&self) -> Result<(), String> {
+        let limit = self.shared.config.load().common.zookeeper_session_timeout;
+        let (Some(election), Some(age)) = (&self.election, self.view_age()) else { return Ok(()) };
+        if age <= limit {
+            return Ok(());
+        }
+        let cause = match &election.borrow().link {
+            Link::Up => "ZooKeeper's server answers, but not from the ensemble".to_owned(),
+            Link::NeverUp(cause) => cause.clone().unwrap_or_else(|| "it has not answered yet".to_owned()),
+            Link::Down(cause) => cause.clone(),
+        };
+        Err(format!(
+            "the election was seen {age:.1?} ago, longer than the session timeout ({limit:?}): {cause}. Clients are led \
+             on to the last primary that is known"
+        ))
+    }
+
+    fn view_age(&self) -> Option<Duration> {
+        let read_at = self.election.as_ref()?.borrow().read_at?;
+        Some(self.shared.now().saturating_sub(read_at))
     }
 }

@@ -162,6 +162,7 @@ impl Worker {
 
     fn ended(&self, leash: &Leash, epilogue: &Epilogue, started: Instant) {
         self.shared.metrics.session_ended(epilogue.reason);
+        leash.route.get().inspect(|route| self.shared.milestones.ended(route.epoch, epilogue.reason));
         match self.log.borrow_mut().admit(self.shared.now()) {
             Some(suppressed) => {
                 if suppressed > 0 {
