@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod certs;
 pub mod client;
 mod daemon;
+mod forwarder;
 mod galera;
 mod gate;
 pub mod http;

@@ -1,8 +1,10 @@
 //! Owns clients that write rows and keep book of them: the load under which scenarios break things.
 //!
-//! One client is in `writer`, its book in `ledger`, what was lost or doubled in `verdict`.
+//! One client that writes is in `writer`, its book in `ledger`, what was lost or doubled in `verdict`; clients that only
+//! come and go are in `newcomers`.
 
 mod ledger;
+mod newcomers;
 mod verdict;
 mod writer;
 
@@ -23,6 +25,7 @@ use ledger::Timeline;
 use writer::Writer;
 
 pub use ledger::Ledger;
+pub use newcomers::{Newcomers, Trouble, Visit};
 pub use verdict::Verdict;
 
 /// How long all clients may take for a few more rows: an outage on Galera's timeouts, and a hold.

@@ -4,7 +4,15 @@ mod drain_race;
 mod drivers;
 mod follow;
 mod kazoo;
+mod no_primary;
+mod rogue_member;
+mod scene;
+mod stale_follower;
 pub mod sysbench;
+mod zk_leader_and_primary;
+mod zk_member_loss;
+pub mod zk_outage;
+mod zk_outage_and_crash;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,7 +41,20 @@ pub struct Scenario {
 
 /// Every scenario, in the order in which `lab scenario all` runs them.
 pub fn all() -> Vec<Scenario> {
-    vec![follow::SCENARIO, kazoo::SCENARIO, drivers::SCENARIO, sysbench::SCENARIO, drain_race::SCENARIO]
+    vec![
+        follow::SCENARIO,
+        kazoo::SCENARIO,
+        drivers::SCENARIO,
+        sysbench::SCENARIO,
+        drain_race::SCENARIO,
+        zk_outage::SCENARIO,
+        zk_outage_and_crash::SCENARIO,
+        zk_member_loss::SCENARIO,
+        zk_leader_and_primary::SCENARIO,
+        stale_follower::SCENARIO,
+        rogue_member::SCENARIO,
+        no_primary::SCENARIO,
+    ]
 }
 
 /// The scenario called `name`.
