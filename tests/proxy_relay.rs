@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use support::{
     Client, DEADLINE, Proxy, Random, Start, Stub, accept_login, connect, digest, greeting, half_closed,
-    metric, pause, read_packet, resident, seed, until,
+    login, metric, pause, read_packet, resident, seed, until,
 };
 
 /// More than the kernel keeps of one connection for a reader that has stopped, with everything on its way.
@@ -92,18 +92,20 @@ fn a_greeting_in_pieces_passes_piece_by_piece() {
 }
 
 #[test]
-fn what_a_client_says_before_the_greeting_reaches_the_server_after_it() {
-    let stub = Stub::new(|mut stream| {
+fn a_login_that_comes_before_the_greeting_reaches_the_server_after_it() {
+    let early = login("shop");
+    let length = early.len();
+    let stub = Stub::new(move |mut stream| {
         stream.write_all(&greeting(1)).unwrap();
-        let mut heard = [0; 18];
+        let mut heard = vec![0; length];
         stream.read_exact(&mut heard).unwrap();
         stream.write_all(&heard).unwrap();
     });
     let proxy = Start::to(stub.address).start();
     let mut client = connect(proxy.listen);
-    client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    client.write_all(&early).unwrap();
     assert_eq!(read_packet(&mut client).unwrap(), greeting(1));
-    assert_eq!(read_all(&client), b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(read_all(&client), early);
 }
 
 #[test]

@@ -1,66 +1,64 @@
-//! Brings a new client to a server: waits for a route, dials, and waits for the server's greeting. Until the greeting
-//! has come the client has seen nothing, so every failure leads back to waiting for the route of the moment. It owns
-//! the hold's limits; what happens after the greeting is the session's.
+//! Brings a new client to a server: waits for its turn, dials, and waits for the server's greeting. Until the greeting
+//! has come the client has seen nothing, so every failure leads back to waiting for the route of the moment. The order
+//! and its limits are the waiting room's; what happens after the greeting is the session's.
 
-use std::cell::Cell;
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
-use capitana_core::{EndReason, HostPort, Route};
-use tokio::io::{AsyncRead, ReadBuf};
+use capitana_core::packet::{NO_PRIMARY, TOO_MANY_CONNECTIONS, error_before_greeting};
+use capitana_core::waiting::{Cause, Ticket};
+use capitana_core::{EndReason, HostPort};
 use tokio::net::TcpStream;
-use tokio::sync::{SemaphorePermit, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::dial::dial;
+use super::begun::{Begun, Unbegun, begin};
 use super::leash::Leash;
 use super::route::RouteState;
+use super::waiting::{Place, Turn, arrive};
 use super::worker::Worker;
-
-/// Pause before a server that refused is asked again, unless the route changes first. A restarting MariaDB refuses
-/// for seconds; a crashed one is out of the election within milliseconds.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// The longest first packet a server sends is well below this.
-const GREETING: usize = 4096;
-
-/// A server that has greeted.
-pub struct Welcome {
-    /// The connection to it.
-    pub upstream: TcpStream,
-    /// The bytes of its greeting read so far.
-    pub greeting: Vec<u8>,
-    /// Where it stands in the election.
-    pub route: Route,
-}
 
 /// A client that is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Why, for log and metrics.
     pub reason: EndReason,
-    /// Why, for the client. Empty: it is gone or owed nothing.
-    pub message: String,
+    /// What the client is told. Empty: it is gone or owed nothing.
+    pub packet: Vec<u8>,
 }
 
 impl Refusal {
-    fn silent(reason: EndReason) -> Self {
-        Self { reason, message: String::new() }
+    /// Nothing is said.
+    #[must_use]
+    pub fn silent(reason: EndReason) -> Self {
+        Self { reason, packet: Vec::new() }
+    }
+
+    /// A client that has not been greeted is told in an error packet.
+    #[must_use]
+    pub fn told(reason: EndReason, code: u16, message: &str) -> Self {
+        Self { reason, packet: error_before_greeting(code, message) }
     }
 }
 
-/// Waits, at most for the hold time, until a server has greeted.
+/// Waits, at most for the hold time, until a server has greeted. `header` is what it is told first.
 ///
 /// # Errors
 /// The client's time or patience ended, or too many wait already.
-pub async fn hold(worker: &Worker, leash: &Leash, client: &TcpStream) -> Result<Welcome, Refusal> {
+pub async fn hold(
+    worker: &Rc<Worker>,
+    leash: &Leash,
+    client: &TcpStream,
+    header: &[u8],
+) -> Result<Begun, Refusal> {
     let limit = worker.shared.config.load().hold_timeout;
+    let ticket = Ticket { since: worker.shared.now(), id: leash.id };
     let bell = worker.shared.routes.subscribe();
-    let hold = Hold { worker, bell, place: None, since: Instant::now(), limit, refused: None };
+    let (since, deadline) = (std::time::Instant::now(), Instant::now() + limit);
+    let hold = Hold { worker, bell, ticket, header, since, deadline, limit, waited: None, refused: None };
     tokio::select! {
         biased;
-        welcome = hold.run() => welcome,
+        begun = hold.run() => begun,
         () = gone(client) => Err(Refusal::silent(EndReason::ClientGaveUp)),
         reason = leash.ended() => Err(stopped(reason)),
     }
@@ -68,170 +66,151 @@ pub async fn hold(worker: &Worker, leash: &Leash, client: &TcpStream) -> Result<
 
 /// What belongs to no epoch is ended only with the whole proxy.
 fn stopped(reason: EndReason) -> Refusal {
-    let message = "capitana: this proxy is being stopped. Nothing was sent: try again.".to_owned();
-    Refusal { reason, message }
-}
-
-/// What one dial came to.
-enum Attempt {
-    Welcome(Welcome),
-    RouteChanged,
-    Failed(String),
-    OutOfTime { connected: bool },
+    let message = "capitana: this proxy is being stopped. Nothing was sent: try again.";
+    Refusal::told(reason, NO_PRIMARY, message)
 }
 
 struct Hold<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     bell: watch::Receiver<()>,
-    place: Option<Place<'a>>,
-    since: Instant,
+    ticket: Ticket,
+    header: &'a [u8],
+    since: std::time::Instant,
+    deadline: Instant,
     limit: Duration,
-    /// The last failure to reach a server, and which.
+    waited: Option<Instant>,
+    /// The last failure of this client's own to reach a server, and which.
     refused: Option<(HostPort, String)>,
 }
 
 impl Hold<'_> {
-    async fn run(mut self) -> Result<Welcome, Refusal> {
+    async fn run(mut self) -> Result<Begun, Refusal> {
         loop {
+            self.barrier().await?;
+            let place = self.turn().await?;
             self.bell.mark_unchanged();
             let state = self.worker.shared.routes.load().clone();
-            let cause = match &*state {
-                RouteState::Open(route) => match self.attempt(route).await {
-                    Attempt::Welcome(welcome) => return Ok(welcome),
-                    Attempt::RouteChanged => continue,
-                    Attempt::Failed(cause) => self.refused_by(route, cause),
-                    Attempt::OutOfTime { connected } => self.out_of_time(route, connected),
-                },
-                RouteState::Closed { why, .. } => format!("there is no primary: {why}"),
+            let RouteState::Open(route) = &*state else { continue };
+            if route.upstream != *place.upstream() {
+                continue;
+            }
+            // While the route was closed it could not be asked who may go where it opened since.
+            if !self.worker.shared.barriers.admits(route.epoch, self.since) {
+                continue;
+            }
+            let (told, begun) = oneshot::channel();
+            let begin =
+                begin(Rc::clone(self.worker), (route.clone(), place), self.header.to_vec(), self.deadline);
+            self.worker.finish(async move {
+                // Whoever does not wait for it any more leaves it to its own end.
+                let _ = told.send(begin.await);
+            });
+            let begun = tokio::select! {
+                biased;
+                begun = begun => begun,
+                _ = self.bell.changed() => continue,
             };
-            self.wait(&state, cause).await?;
+            match begun {
+                Ok(Ok(begun)) if self.worker.shared.routes.load().newest() == Some(route.epoch) => {
+                    self.worker.shared.metrics.dials_ok.inc();
+                    return Ok(begun);
+                }
+                Ok(Err(Unbegun::Failed(cause))) => self.refused = Some((route.upstream.clone(), cause)),
+                Ok(Err(Unbegun::OutOfTime(connected))) => self.out_of_time(&route.upstream, connected),
+                Ok(Ok(_)) | Err(_) => {}
+            }
         }
     }
 
-    /// Dials and waits for the greeting, unless the route changes meanwhile.
-    async fn attempt(&mut self, route: &Route) -> Attempt {
-        let started = Instant::now();
-        let config = self.worker.shared.config.load_full();
-        let connected = Cell::new(false);
-        let (barriers, milestones) = (&self.worker.shared.barriers, &self.worker.shared.milestones);
-        let greeted = timeout_at(self.since + self.limit, async {
-            barriers.passed_since(route.epoch, self.since.into_std()).await;
-            milestones.dialling(route.epoch);
-            let greeted = greeting(&route.upstream, config.dial_timeout, &connected).await;
-            greeted.inspect(|_| milestones.greeted(route.epoch))
-        });
-        let greeted = tokio::select! {
+    /// Waits until the primary has everything that was acknowledged before this client came. A change of the route ends
+    /// the wait: the turn comes after it in any case.
+    async fn barrier(&mut self) -> Result<(), Refusal> {
+        self.bell.mark_unchanged();
+        let state = self.worker.shared.routes.load().clone();
+        let RouteState::Open(route) = &*state else { return Ok(()) };
+        if self.worker.shared.barriers.is_settled(route.epoch) {
+            return Ok(());
+        }
+        tokio::select! {
             biased;
-            greeted = greeted => greeted,
-            _ = self.bell.changed() => return Attempt::RouteChanged,
-        };
-        let metrics = &self.worker.shared.metrics;
-        if self.worker.shared.routes.load().newest() != Some(route.epoch) {
-            return Attempt::RouteChanged;
-        }
-        match greeted {
-            Ok(Ok((upstream, greeting))) => {
-                metrics.dials_ok.inc();
-                metrics.dial_seconds.observe(started.elapsed().as_secs_f64());
-                Attempt::Welcome(Welcome { upstream, greeting, route: route.clone() })
-            }
-            Ok(Err(e)) => {
-                metrics.dials_failed.inc();
-                Attempt::Failed(e.to_string())
-            }
-            Err(_) => {
-                metrics.dials_failed.inc();
-                Attempt::OutOfTime { connected: connected.get() }
+            () = self.worker.shared.barriers.passed_since(route.epoch, self.since) => Ok(()),
+            _ = self.bell.changed() => Ok(()),
+            () = sleep_until(self.deadline) => {
+                Err(self.after_hold(&format!("the primary {} is not known to have every write", route.upstream)))
             }
         }
     }
 
-    fn refused_by(&mut self, route: &Route, cause: String) -> String {
-        let text = format!("the primary {} cannot be reached: {cause}", route.upstream);
-        self.refused = Some((route.upstream.clone(), cause));
-        text
+    async fn turn(&mut self) -> Result<Place, Refusal> {
+        if self.refused.is_some() && Instant::now() >= self.deadline {
+            return Err(self.in_vain());
+        }
+        let mut waiter = match arrive(&self.worker.shared, self.ticket) {
+            Turn::Now(place) => return Ok(place),
+            Turn::Later(waiter) => waiter,
+            Turn::Full => {
+                let message = "capitana: too many clients wait for a primary already (max-held). \
+                               Nothing was sent: try again.";
+                self.worker.shared.metrics.rejected_held.inc();
+                return Err(Refusal::told(EndReason::HoldFull, NO_PRIMARY, message));
+            }
+        };
+        self.waited.get_or_insert_with(Instant::now);
+        match timeout_at(self.deadline, waiter.turn()).await {
+            Ok(Some(place)) => Ok(place),
+            Ok(None) => Err(Refusal::silent(EndReason::Shutdown)),
+            Err(_) => Err(self.in_vain()),
+        }
     }
 
     /// The hold's end often cuts an attempt short that has not come to anything: what the one before it met says more.
-    fn out_of_time(&mut self, route: &Route, connected: bool) -> String {
-        let before = self.refused.take().filter(|(upstream, _)| *upstream == route.upstream);
+    fn out_of_time(&mut self, upstream: &HostPort, connected: bool) {
+        let before = self.refused.take().filter(|(refused, _)| refused == upstream);
         let cause = match (connected, before) {
             (true, _) => "it accepts connections but does not greet".to_owned(),
             (false, Some((_, cause))) => cause,
             (false, None) => "it does not answer".to_owned(),
         };
-        self.refused_by(route, cause)
+        self.refused = Some((upstream.clone(), cause));
     }
 
-    /// Waits for a change of the route, or for a moment where a server refused.
-    async fn wait(&mut self, state: &RouteState, cause: String) -> Result<(), Refusal> {
-        if self.place.is_none() {
-            self.place = Some(Place::take(self.worker)?);
-        }
-        let deadline = self.since + self.limit;
-        if Instant::now() >= deadline {
-            let message =
-                format!("capitana: {cause} (waited {:?}). Nothing was sent: try again.", self.limit);
-            return Err(Refusal { reason: EndReason::HoldTimeout, message });
-        }
-        let pause = match state {
-            RouteState::Open(_) => RETRY_PAUSE,
-            RouteState::Closed { .. } => self.limit,
+    fn in_vain(&self) -> Refusal {
+        let state = self.worker.shared.routes.load().clone();
+        let (cause, others) = self.worker.shared.room.cause();
+        let upstream = match &*state {
+            RouteState::Closed { why, .. } => return self.after_hold(&format!("there is no primary: {why}")),
+            RouteState::Open(route) => &route.upstream,
         };
-        tokio::select! {
-            _ = self.bell.changed() => {}
-            () = sleep(pause) => {}
-            () = tokio::time::sleep_until(deadline) => {}
+        let refused = self.refused.as_ref().or(others.as_ref()).filter(|(refused, _)| refused == upstream);
+        match (cause, refused) {
+            (Cause::NoPlace, _) => {
+                self.worker.shared.metrics.rejected_upstream.inc();
+                let message = format!(
+                    "Too many connections: capitana lets no more to {upstream} (max-upstream-connections, waited \
+                     {:?}). Nothing was sent: try again.",
+                    self.limit
+                );
+                Refusal::told(EndReason::UpstreamFull, TOO_MANY_CONNECTIONS, &message)
+            }
+            (_, Some((_, why))) => {
+                self.after_hold(&format!("the primary {upstream} cannot be reached: {why}"))
+            }
+            (_, None) => self.after_hold(&format!("others are before this one at the primary {upstream}")),
         }
-        Ok(())
+    }
+
+    fn after_hold(&self, cause: &str) -> Refusal {
+        let message = format!("capitana: {cause} (waited {:?}). Nothing was sent: try again.", self.limit);
+        Refusal::told(EndReason::HoldTimeout, NO_PRIMARY, &message)
     }
 }
 
-/// A place among those that wait; it is counted while it is held.
-struct Place<'a> {
-    worker: &'a Worker,
-    since: Instant,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl<'a> Place<'a> {
-    fn take(worker: &'a Worker) -> Result<Self, Refusal> {
-        let Ok(permit) = worker.shared.waiting_places.try_acquire() else {
-            let message = "capitana: too many clients wait for a primary already (max-held). \
-                           Nothing was sent: try again."
-                .to_owned();
-            return Err(Refusal { reason: EndReason::HoldFull, message });
-        };
-        worker.shared.metrics.held.inc();
-        Ok(Self { worker, since: Instant::now(), _permit: permit })
-    }
-}
-
-impl Drop for Place<'_> {
+impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        self.worker.shared.metrics.held.dec();
-        self.worker.shared.metrics.hold_seconds.observe(self.since.elapsed().as_secs_f64());
+        if let Some(since) = self.waited {
+            self.worker.shared.metrics.hold_seconds.observe(since.elapsed().as_secs_f64());
+        }
     }
-}
-
-async fn greeting(
-    upstream: &HostPort,
-    dial_timeout: Duration,
-    connected: &Cell<bool>,
-) -> io::Result<(TcpStream, Vec<u8>)> {
-    let mut stream = dial(upstream, dial_timeout).await?;
-    connected.set(true);
-    let mut bytes = vec![0; GREETING];
-    let read = poll_fn(|cx| {
-        let mut window = ReadBuf::new(&mut bytes);
-        Pin::new(&mut stream).poll_read(cx, &mut window).map_ok(|()| window.filled().len())
-    })
-    .await?;
-    if read == 0 {
-        let cause = "it closed the connection without a greeting";
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause));
-    }
-    Ok((stream, bytes[..read].to_vec()))
 }
 
 /// Completes when the client has gone. A client that speaks before it is greeted is not watched any further.

@@ -53,8 +53,8 @@ pub enum Report {
 pub struct Leash {
     /// The session's number, unique in this process.
     pub id: u64,
-    /// The client's address.
-    pub client: SocketAddr,
+    /// The client's address; behind a load balancer that sends PROXY headers, what it says.
+    pub client: Cell<SocketAddr>,
     /// Where it goes, once a server has greeted.
     pub route: OnceCell<Route>,
     /// The id of its thread on the server, where the handshake showed it.
@@ -72,7 +72,7 @@ impl Leash {
     pub fn new(id: u64, client: SocketAddr) -> Self {
         Self {
             id,
-            client,
+            client: Cell::new(client),
             route: OnceCell::new(),
             thread_id: Cell::new(None),
             phase: Cell::new(Phase::Held),

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
+use super::admission::ClientPlaces;
 use super::close::refuse;
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
@@ -61,15 +62,18 @@ pub struct Acceptor {
     workers: Vec<WorkerHandle>,
     /// Places for connections, where there is a limit.
     places: Option<Arc<Semaphore>>,
+    clients: Arc<ClientPlaces>,
     log: RateLimit,
 }
 
 impl Acceptor {
-    /// An acceptor with so many places for connections; none: as many as descriptors allow.
+    /// An acceptor with the limits of the settings.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, workers: Vec<WorkerHandle>, most: Option<usize>) -> Self {
-        let places = most.map(|most| Arc::new(Semaphore::new(most)));
-        Self { shared, workers, places, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
+    pub fn new(shared: Arc<Shared>, workers: Vec<WorkerHandle>) -> Self {
+        let config = shared.config.load_full();
+        let places = config.max_connections.map(|most| Arc::new(Semaphore::new(most)));
+        let clients = Arc::new(ClientPlaces::new(config.max_connections_per_client));
+        Self { shared, workers, places, clients, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
     }
 
     /// Accepts until the proxy stops.
@@ -98,7 +102,7 @@ impl Acceptor {
             // Counted here, so that a burst is spread before the workers have woken up.
             worker.counters.sessions.fetch_add(1, Relaxed);
             // A worker that is gone takes nothing more: the process is about to end.
-            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place }));
+            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients: Arc::clone(&self.clients) }));
         }
     }
 
@@ -106,6 +110,7 @@ impl Acceptor {
     fn turn_away(&mut self, stream: TcpStream, client: SocketAddr) {
         let reason = EndReason::TooManyConnections;
         self.shared.metrics.session_ended(reason);
+        self.shared.metrics.rejected_listener.inc();
         match self.log.admit(self.shared.now()) {
             Some(suppressed) => {
                 tracing::warn!(%client, reason = reason.label(), suppressed, "session ended");

@@ -30,6 +30,24 @@ pub struct ProxyMetrics {
     pub held: IntGauge,
     /// Sessions of replaced primaries that are not idle yet.
     pub draining: IntGauge,
+    /// Clients that waited and were let on to the primary.
+    pub released: IntCounter,
+    /// Connections turned away: the listener has enough.
+    pub rejected_listener: IntCounter,
+    /// Connections turned away: their client has enough.
+    pub rejected_client: IntCounter,
+    /// Connections turned away: the primary had enough for the hold time.
+    pub rejected_upstream: IntCounter,
+    /// Connections turned away: enough wait.
+    pub rejected_held: IntCounter,
+    /// Connections to servers, those being made included.
+    pub upstream_connections: IntGauge,
+    /// Handshakes ended in the place of a client that has vanished.
+    pub partings_ended: IntCounter,
+    /// The same, where the server did not answer to the end.
+    pub partings_broken: IntCounter,
+    /// TLS handshakes that clients broke off.
+    pub broken_off: IntCounter,
     /// How long clients waited, of those that had to.
     pub hold_seconds: Histogram,
     /// Connections to a primary that were made.
@@ -67,6 +85,9 @@ impl ProxyMetrics {
         make.register(RelayBytes::new(workers)?)?;
         let dials = make.counters("dials_total", "Attempts to connect to the primary", "result")?;
         let ended = make.counters("sessions_ended_total", "Sessions that ended, by reason", "reason")?;
+        let rejected = make.counters("connections_rejected_total", "Clients turned away, by limit", "limit")?;
+        let partings =
+            make.counters("handshakes_ended_total", "Handshakes ended for vanished clients", "result")?;
         let skipped =
             make.counters("members_skipped_total", "Candidates not followed, by reason", "reason")?;
         for reason in SkipReason::ALL {
@@ -78,6 +99,15 @@ impl ProxyMetrics {
             accept_errors: make.counter("accept_errors_total", "Failures to accept a connection")?,
             ended: EndReason::ALL.iter().map(|r| ended.with_label_values(&[r.label()])).collect(),
             sessions: make.gauge("sessions", "Client sessions there are, waiting ones included")?,
+            released: make.counter("sessions_released_total", "Waiting clients let on to the primary")?,
+            rejected_listener: rejected.with_label_values(&["max-connections"]),
+            rejected_client: rejected.with_label_values(&["max-connections-per-client"]),
+            rejected_upstream: rejected.with_label_values(&["max-upstream-connections"]),
+            rejected_held: rejected.with_label_values(&["max-held"]),
+            upstream_connections: make.gauge("upstream_connections", "Connections to servers there are")?,
+            partings_ended: partings.with_label_values(&["ok"]),
+            broken_off: make.counter("tls_handshakes_broken_total", "TLS handshakes clients broke off")?,
+            partings_broken: partings.with_label_values(&["broken"]),
             held: make.gauge("sessions_held", "Clients that wait for a primary")?,
             draining: make.gauge("sessions_draining", "Sessions left on primaries that were replaced")?,
             hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a primary")?,

@@ -1,15 +1,20 @@
 //! `capitana proxy`: accepts clients, follows the election, relays. This file starts the threads and stops them; see
 //! ARCHITECTURE.md for the table of tasks.
 
+mod admission;
+mod amends;
 mod ask;
 mod barrier;
 mod causal;
+mod begun;
 mod close;
 mod dial;
 mod director;
 mod drain;
 mod durations;
+mod entry;
 mod follow;
+mod gate;
 mod hold;
 mod inspect;
 mod lead;
@@ -18,13 +23,16 @@ mod listener;
 mod metrics;
 mod milestones;
 mod monitor;
+mod part;
 mod pipe;
+mod proxy_header;
 pub mod relay;
 mod reload;
 mod route;
 mod session;
 mod shared;
 mod status;
+mod waiting;
 mod worker;
 
 use std::net::TcpListener as StdListener;
@@ -69,7 +77,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
     metrics.route_open.set(i64::from(config.primary.is_some()));
-    let shared = Arc::new(Shared::new(config, routes, metrics));
+    let (amends, broken_off) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::new(config, routes, metrics, amends));
 
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
@@ -81,6 +90,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         tokio::spawn(admin.serve(admin_stop.clone()));
 
         let (workers, mut finished) = start_workers(&shared, counters)?;
+        tokio::spawn(amends::run(Arc::clone(&shared), broken_off));
+        tokio::spawn(waiting::run(Arc::clone(&shared)));
         tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
         start_acceptors(&shared, listeners, workers)?;
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, threads, "proxy started");
@@ -154,9 +165,8 @@ fn start_acceptors(
     spawn("accept".to_owned(), move || {
         runtime.block_on(async {
             let mut acceptors = tokio::task::JoinSet::new();
-            let limit = shared.config.load().max_connections;
             for listener in listeners {
-                let acceptor = Acceptor::new(Arc::clone(&shared), workers.clone(), limit);
+                let acceptor = Acceptor::new(Arc::clone(&shared), workers.clone());
                 match TcpListener::from_std(listener) {
                     Ok(listener) => drop(acceptors.spawn(acceptor.run(listener))),
                     Err(error) => tracing::error!(%error, "a listener cannot be registered"),

@@ -118,6 +118,16 @@ impl Relay {
         }
     }
 
+    /// A relay after the greeting, of which so many bytes have gone to the client: the server is to receive `login`
+    /// first. The client's end stays here until `pass_end_to_upstream`.
+    #[must_use]
+    pub fn after_greeting(client: TcpStream, upstream: TcpStream, greeted: u64, login: Vec<u8>) -> Self {
+        let mut relay = Self::new(client, upstream, Vec::new());
+        relay.to_client.written = greeted;
+        relay.to_upstream = Pipe::beginning_with(login);
+        relay
+    }
+
     /// The server's first bytes, until they have gone to the client.
     #[must_use]
     pub fn greeting(&self) -> &[u8] {
@@ -206,10 +216,15 @@ impl Relay {
         self.to_client.keeps_open = false;
     }
 
-    /// Gives the client's connection back, to end it in order. The server's is closed.
+    /// Lets the end of the client's direction go on to the server.
+    pub fn pass_end_to_upstream(&mut self) {
+        self.to_upstream.keeps_open = false;
+    }
+
+    /// Gives both connections back, the client's first.
     #[must_use]
-    pub fn into_client(self) -> TcpStream {
-        self.client
+    pub fn into_both(self) -> (TcpStream, TcpStream) {
+        (self.client, self.upstream)
     }
 
     /// Moves what can be moved now, through `buffer`.
@@ -241,6 +256,8 @@ impl Relay {
             }
             up => up.map(|_| ()),
         };
+        // Whoever has ended its own direction waits for the end of the other.
+        self.to_client.keeps_open &= !self.to_upstream.ended;
         let in_transaction = &mut self.in_transaction;
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
             *in_transaction = ok_status(bytes).is_some_and(|status| status & STATUS_IN_TRANSACTION != 0);
@@ -266,6 +283,9 @@ impl Relay {
         match self.first_end {
             Some(side) if up.is_ready() && down.is_ready() => {
                 Poll::Ready(Progress::Ended(Ended::Closed(side)))
+            }
+            Some(Side::Client) if self.to_upstream.keeps_open && !observer.pause() => {
+                Poll::Ready(Progress::Ended(Ended::Closed(Side::Client)))
             }
             Some(Side::Upstream) if known.is_none() => Poll::Ready(Progress::UpstreamEnded),
             _ if observer.pause() => Poll::Ready(Progress::Paused),

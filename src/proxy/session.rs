@@ -4,20 +4,25 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use capitana_core::handshake::{Handshake, Seen};
-use capitana_core::packet::{LastWord, NO_PRIMARY, error_before_greeting};
+use capitana_core::handshake::{Handshake, Seen, Stage};
+use capitana_core::packet::LastWord;
+use capitana_core::tls::Records;
 use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::admission::ClientPlaces;
+use super::amends::BrokenOff;
 use super::close::refuse;
-use super::dial::tune;
-use super::hold::{Refusal, Welcome, hold};
+use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
+use super::part::{Parting, part};
 use super::relay::{Ended, Observer, Progress, Relay, Side};
+use super::waiting::Place;
 use super::worker::Worker;
 
 /// How long a client whose server has closed may stay silent before it is closed too. MariaDB closes both directions
@@ -47,47 +52,78 @@ pub struct Opened {
 }
 
 /// Serves a client to its end.
-pub async fn serve(worker: Rc<Worker>, leash: Rc<Leash>, client: TcpStream) -> Epilogue {
-    if tune(&client).is_err() {
-        return unopened(EndReason::ClientError);
-    }
+pub async fn serve(
+    worker: Rc<Worker>,
+    leash: Rc<Leash>,
+    client: TcpStream,
+    places: Arc<ClientPlaces>,
+) -> Epilogue {
     // Boxed, so that an open session does not carry the state of the steps before it.
-    let Welcome { upstream, greeting, route } = match Box::pin(hold(&worker, &leash, &client)).await {
-        Ok(welcome) => welcome,
-        Err(Refusal { reason, message }) => {
-            let packet = error_before_greeting(NO_PRIMARY, &message);
-            worker.finish(refuse(client, if message.is_empty() { Vec::new() } else { packet }));
-            return unopened(reason);
-        }
+    let entered = match Box::pin(enter(&worker, &leash, client, &places)).await {
+        Ok(entered) => entered,
+        Err((reason, opened)) => return Epilogue { reason, opened, to_upstream: 0, to_client: 0 },
     };
-    leash.enter(Phase::Handshake);
-    let route = leash.route.get_or_init(|| route).clone();
-    let mut relay = Relay::new(client, upstream, greeting);
-    let (seen, ended) = Box::pin(shake_hands(&worker, &leash, &mut relay)).await;
+    let Entered {
+        mut relay,
+        mut handshake,
+        mut records,
+        route,
+        place,
+        deadline,
+        client_place: _client_place,
+    } = entered;
+    let ended = Box::pin(shake_hands(&worker, &leash, &mut relay, &mut handshake, deadline)).await;
+    let seen = handshake.seen().clone();
     leash.thread_id.set(seen.thread_id);
     let reason = match ended {
-        Some(reason) => reason,
+        Some(reason) => return conclude_handshake(&worker, relay, (handshake, place), (route, reason)),
         None => {
+            drop(handshake);
             leash.enter(Phase::Open);
             worker.shared.milestones.opened(route.epoch);
-            relay_to_end(&worker, &leash, &mut relay, seen.readable).await
+            match settle(&worker, &leash, &mut relay, &mut records).await {
+                Some(reason) => reason,
+                None => relay_to_end(&worker, &leash, &mut relay, seen.readable).await,
+            }
         }
     };
-    conclude(&worker, relay, Opened { route, seen }, reason)
+    conclude(&worker, relay, (records, place), Opened { route, seen }, reason)
 }
 
 /// Sees client and server through their handshake. A reason to end, or none once they are open to each other.
-async fn shake_hands(worker: &Worker, leash: &Leash, relay: &mut Relay) -> (Seen, Option<EndReason>) {
-    let mut handshake = Handshake::default();
-    handshake.from_server(relay.greeting());
-    let limit = worker.shared.config.load().handshake_timeout;
-    let ended = match timeout(limit, run(worker, leash, relay, &mut handshake)).await {
+async fn shake_hands(
+    worker: &Worker,
+    leash: &Leash,
+    relay: &mut Relay,
+    handshake: &mut Handshake,
+    deadline: Instant,
+) -> Option<EndReason> {
+    match timeout_at(deadline, run(worker, leash, relay, handshake)).await {
         Ok(Ok(Progress::Ended(ended))) => Some(reason_of(ended)),
         Ok(Ok(Progress::Paused | Progress::UpstreamEnded)) => None,
         Ok(Err(reason)) => Some(reason),
         Err(_) => Some(EndReason::HandshakeTimeout),
-    };
-    (handshake.seen().clone(), ended)
+    }
+}
+
+/// Relays until a client under TLS has come through its handshake. Until then its end is not the server's: breaking off is
+/// made good later.
+async fn settle(
+    worker: &Worker,
+    leash: &Leash,
+    relay: &mut Relay,
+    records: &mut Records,
+) -> Option<EndReason> {
+    while !records.is_settled() {
+        match run(worker, leash, relay, records).await {
+            Ok(Progress::Ended(ended)) => return Some(reason_of(ended)),
+            Ok(Progress::UpstreamEnded) => break,
+            Ok(Progress::Paused) => {}
+            Err(reason) => return Some(reason),
+        }
+    }
+    relay.pass_end_to_upstream();
+    None
 }
 
 /// Relays until client, server or worker ends it.
@@ -167,17 +203,45 @@ fn obey(
     Poll::Pending
 }
 
-fn conclude(worker: &Worker, relay: Relay, opened: Opened, reason: EndReason) -> Epilogue {
+/// Ends a session whose handshake did not come to its end, as the server wants it.
+fn conclude_handshake(
+    worker: &Worker,
+    relay: Relay,
+    (handshake, place): (Handshake, Place),
+    (route, reason): (Route, EndReason),
+) -> Epilogue {
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
+    let (client, upstream) = relay.into_both();
     if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
-        let word = relay.last_word().filter(|_| opened.seen.readable);
-        worker.finish(refuse(relay.into_client(), word.map(LastWord::packet).unwrap_or_default()));
+        worker.finish(refuse(client, Vec::new()));
     }
+    let waits = handshake.stage() == Stage::Authentication;
+    if waits && !matches!(reason, EndReason::UpstreamClosed | EndReason::UpstreamError) {
+        let say = handshake.owed().unwrap_or_default();
+        part(worker, Parting { upstream, place, say });
+    }
+    let opened = Opened { route, seen: handshake.seen().clone() };
     Epilogue { reason, opened: Some(opened), to_upstream, to_client }
 }
 
-fn unopened(reason: EndReason) -> Epilogue {
-    Epilogue { reason, opened: None, to_upstream: 0, to_client: 0 }
+fn conclude(
+    worker: &Worker,
+    relay: Relay,
+    (records, place): (Records, Place),
+    opened: Opened,
+    reason: EndReason,
+) -> Epilogue {
+    let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
+    let word = relay.last_word().filter(|_| opened.seen.readable);
+    let (client, upstream) = relay.into_both();
+    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
+        worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
+    }
+    if !records.is_settled() {
+        // It is taken unless the proxy has ended.
+        let _ = worker.shared.amends.send(BrokenOff { upstream, place });
+    }
+    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
 }
 
 fn reason_of(ended: Ended) -> EndReason {
@@ -192,7 +256,7 @@ fn reason_of(ended: Ended) -> EndReason {
 /// Says in one line how a session ended.
 pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
     let opened = epilogue.opened.as_ref();
-    let client: SocketAddr = leash.client;
+    let client: SocketAddr = leash.client.get();
     tracing::info!(
         session = leash.id,
         %client,

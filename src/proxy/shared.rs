@@ -1,17 +1,19 @@
 //! What every thread of the proxy shares: settings, the route, limits, metrics, and the two ways to stop.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::amends::BrokenOff;
 use super::barrier::Barriers;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
+use super::part;
 use super::route::RouteTable;
+use super::waiting::Room;
 use crate::config::ProxyConfig;
 
 /// Shared by the acceptors, the workers and the control tasks.
@@ -26,8 +28,12 @@ pub struct Shared {
     pub barriers: Barriers,
     /// The record of failovers.
     pub milestones: Milestones,
-    /// Places for clients that wait for a primary.
-    pub waiting_places: Arc<Semaphore>,
+    /// Clients that wait for a primary, and places on it.
+    pub room: Room,
+    /// Handshakes that are ended in the place of clients that have vanished.
+    pub partings: Semaphore,
+    /// Takes TLS handshakes that clients broke off.
+    pub amends: mpsc::UnboundedSender<BrokenOff>,
     /// No more connections are accepted.
     pub stop: CancellationToken,
     /// Sessions that still run end now.
@@ -40,12 +46,14 @@ pub struct Shared {
 impl Shared {
     /// Everything at its start.
     #[must_use]
-    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics) -> Self {
+    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics, amends: mpsc::UnboundedSender<BrokenOff>) -> Self {
         let started = Instant::now();
         Self {
             barriers: Barriers::new(started),
             milestones: Milestones::new(started, metrics.durations.clone()),
-            waiting_places: Arc::new(Semaphore::new(config.max_held)),
+            room: Room::new(&config),
+            partings: Semaphore::new(part::AT_ONCE),
+            amends,
             config: ArcSwap::from_pointee(config),
             routes,
             metrics,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::director::ElectionStatus;
+use super::metrics::ProxyMetrics;
 use super::route::RouteState;
 use super::shared::Shared;
 use crate::admin::AdminView;
@@ -40,7 +41,33 @@ struct ProxyStatus {
 struct Sessions {
     active: i64,
     held: i64,
+    /// Waiting clients let on to the primary so far.
+    released: u64,
+    /// Connections to servers, those being made included.
+    upstream: i64,
+    rejected: Rejected,
     draining: i64,
+}
+
+/// Connections turned away, by limit.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Rejected {
+    max_connections: u64,
+    max_connections_per_client: u64,
+    max_upstream_connections: u64,
+    max_held: u64,
+}
+
+impl Rejected {
+    fn new(metrics: &ProxyMetrics) -> Self {
+        Self {
+            max_connections: metrics.rejected_listener.get(),
+            max_connections_per_client: metrics.rejected_client.get(),
+            max_upstream_connections: metrics.rejected_upstream.get(),
+            max_held: metrics.rejected_held.get(),
+        }
+    }
 }
 
 impl AdminView for ProxyView {
@@ -76,6 +103,9 @@ impl AdminView for ProxyView {
             sessions: Sessions {
                 active: self.shared.metrics.sessions.get(),
                 held: self.shared.metrics.held.get(),
+                released: self.shared.metrics.released.get(),
+                upstream: self.shared.metrics.upstream_connections.get(),
+                rejected: Rejected::new(&self.shared.metrics),
                 draining: self.shared.metrics.draining.get(),
             },
         };

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
 
+use super::admission::ClientPlaces;
 use super::inspect::Inspection;
 use super::leash::Leash;
 use super::metrics::WorkerCounters;
@@ -35,6 +36,8 @@ pub struct Accepted {
     pub client: SocketAddr,
     /// Its place among the listener's connections, where there is a limit.
     pub place: Option<OwnedSemaphorePermit>,
+    /// The listener's connections, by client.
+    pub clients: Arc<ClientPlaces>,
 }
 
 /// What is asked of a worker.
@@ -136,7 +139,7 @@ impl Worker {
     }
 
     fn start(self: Rc<Self>, accepted: Accepted) {
-        let Accepted { stream, client, place } = accepted;
+        let Accepted { stream, client, place, clients } = accepted;
         let leash = Rc::new(Leash::new(self.shared.next_session.fetch_add(1, Relaxed), client));
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
@@ -149,7 +152,7 @@ impl Worker {
             let started = Instant::now();
             match TcpStream::from_std(stream) {
                 Ok(stream) => {
-                    let epilogue = serve(Rc::clone(&self), Rc::clone(&leash), stream).await;
+                    let epilogue = serve(Rc::clone(&self), Rc::clone(&leash), stream, clients).await;
                     self.ended(&leash, &epilogue, started);
                 }
                 Err(error) => tracing::error!(%error, "a connection cannot be registered"),

@@ -141,7 +141,8 @@ impl WaitingRoom {
     /// The oldest that may go now. To be asked again until it is nobody, after everything that happens.
     pub fn release(&mut self, now: Duration) -> Release {
         if self.waiters.is_empty() {
-            self.paced = false;
+            // One that the server refused is about to come back.
+            self.paced &= self.probe_from.is_some();
             return Release::Nobody;
         }
         match self.blocked(now) {

@@ -146,6 +146,21 @@ fn a_server_that_refused_is_asked_by_one_client_at_a_time_until_it_greets() {
 }
 
 #[test]
+fn those_who_waited_for_a_server_that_refused_are_released_at_the_rate() {
+    let mut room = open(Limits { per_second: 10, ..ANY });
+    assert_eq!(room.arrive(ticket(1), ms(0)), Arrival::Pass);
+    room.dialled(&server("a"), Dial::Failed, ms(0));
+    assert_eq!(released(&mut room, ms(0)), [0; 0]);
+    for id in 1..=5 {
+        assert_eq!(room.arrive(ticket(id), ms(0)), Arrival::Wait);
+    }
+    assert_eq!(released(&mut room, ms(1000)), [1]);
+    room.dialled(&server("a"), Dial::Greeted, ms(1000));
+    assert_eq!(released(&mut room, ms(1000)), [0; 0]);
+    assert_eq!(released(&mut room, ms(1100)), [2]);
+}
+
+#[test]
 fn a_client_whose_dial_failed_keeps_its_age() {
     let mut room = open(Limits { dials: 1, ..ANY });
     assert_eq!(room.arrive(ticket(1), ms(1)), Arrival::Pass);

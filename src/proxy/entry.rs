@@ -1,0 +1,109 @@
+//! A client's way from its accept to its login: admitted, held until a server greets, greeted, heard. It owns the order
+//! of these steps and sends away those who do not get through.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use capitana_core::handshake::Handshake;
+use capitana_core::tls::Records;
+use capitana_core::{EndReason, Route};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
+use super::close::refuse;
+use super::dial::tune;
+use super::gate::introduce;
+use super::hold::{Refusal, hold};
+use super::leash::{Leash, Phase};
+use super::relay::Relay;
+use super::session::Opened;
+use super::waiting::Place;
+use super::worker::Worker;
+
+/// A request for TLS, with its header: TLS begins behind it.
+const TLS_REQUEST: usize = 36;
+
+/// A client that has got as far as its login.
+pub struct Entered {
+    /// Its connection and the server's.
+    pub relay: Relay,
+    /// What they have said so far.
+    pub handshake: Handshake,
+    /// What it has said of TLS so far.
+    pub records: Records,
+    /// Where the server stands in the election.
+    pub route: Route,
+    /// Its place on the server.
+    pub place: Place,
+    /// When the handshake has to be over.
+    pub deadline: Instant,
+    /// Its place among the connections of its address.
+    pub client_place: ClientPlace,
+}
+
+/// Brings a client to its login.
+///
+/// # Errors
+/// It did not get there; it was told why, if it is there to be told. The second part is where it went, if it got so far.
+pub async fn enter(
+    worker: &Rc<Worker>,
+    leash: &Leash,
+    mut client: TcpStream,
+    places: &Arc<ClientPlaces>,
+) -> Result<Entered, (EndReason, Option<Opened>)> {
+    if tune(&client).is_err() {
+        return Err((EndReason::ClientError, None));
+    }
+    let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
+        Ok(steps) => steps,
+        Err((Refusal { reason, packet }, opened)) => {
+            worker.finish(refuse(client, packet));
+            return Err((reason, opened));
+        }
+    };
+    let Login { upstream, place, greeting, login, route, deadline } = steps;
+    let mut handshake = Handshake::default();
+    handshake.from_server(&greeting);
+    handshake.from_client(&login);
+    let mut records = Records::new(handshake.seen().tls);
+    records.take(login.get(TLS_REQUEST..).unwrap_or_default());
+    let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
+    Ok(Entered { relay, handshake, records, route, place, deadline, client_place: admitted.place })
+}
+
+struct Login {
+    upstream: TcpStream,
+    place: Place,
+    greeting: Vec<u8>,
+    login: Vec<u8>,
+    route: Route,
+    deadline: Instant,
+}
+
+async fn approach(
+    worker: &Rc<Worker>,
+    leash: &Leash,
+    client: &mut TcpStream,
+    places: &Arc<ClientPlaces>,
+) -> Result<(Admitted, Login), (Refusal, Option<Opened>)> {
+    let nowhere = |refusal| (refusal, None);
+    let admitted = admit(worker, leash, client, places).await.map_err(nowhere)?;
+    let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await.map_err(nowhere)?;
+    let route = leash.route.get_or_init(|| begun.route.clone()).clone();
+    leash.enter(Phase::Handshake);
+    let deadline = Instant::now() + worker.shared.config.load().handshake_timeout;
+    let login = introduce(leash, client, &mut begun, deadline).await.map_err(|refusal| {
+        let mut handshake = Handshake::default();
+        handshake.from_server(&begun.greeting);
+        (refusal, Some(Opened { route: route.clone(), seen: handshake.seen().clone() }))
+    })?;
+    worker.counters.add(0, begun.greeting.len() as u64);
+    let greeting = std::mem::take(&mut begun.greeting);
+    match begun.take() {
+        Some((upstream, place)) => {
+            Ok((admitted, Login { upstream, place, greeting, login, route, deadline }))
+        }
+        None => Err(nowhere(Refusal::silent(EndReason::UpstreamError))),
+    }
+}
