@@ -24,8 +24,7 @@ pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: D
     loop {
         match connector.connect().await {
             Ok(session) => {
-                backoff.reset();
-                let cause = follow_session(&session, &path, &mut director).await;
+                let cause = follow_session(&session, &path, &mut director, &mut backoff).await;
                 director.on(Event::LinkDown(cause));
             }
             Err(error) => director.on(Event::LinkDown(format!("{}: {}", error.what, error.cause))),
@@ -35,7 +34,12 @@ pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: D
 }
 
 /// Follows through one session; answers why it ended.
-async fn follow_session<C: Coordinator>(session: &C, path: &str, director: &mut Director) -> String {
+async fn follow_session<C: Coordinator>(
+    session: &C,
+    path: &str,
+    director: &mut Director,
+    backoff: &mut Backoff,
+) -> String {
     director.on(Event::LinkUp);
     loop {
         let next = tokio::select! {
@@ -43,11 +47,19 @@ async fn follow_session<C: Coordinator>(session: &C, path: &str, director: &mut 
             link = session.link_changed() => Next::Link(link),
             read = timeout(READ_LIMIT, read(session, path)) => match read {
                 Ok(Ok((view, watch))) => {
+                    backoff.reset();
                     director.on(Event::Read(view));
                     await_change(session, watch).await
                 }
-                Ok(Err(error)) => after_failure(session, error).await,
-                Err(_) => Next::Read,
+                Ok(Err(error)) if error.outcome == Outcome::SessionOver => Next::Link(LinkState::Over),
+                Ok(Err(error)) => {
+                    director.on(Event::ReadFailed(error.to_string()));
+                    pause(session, backoff.wait()).await
+                }
+                Err(_) => {
+                    director.on(Event::ReadFailed(format!("ZooKeeper: no answer within {READ_LIMIT:?}")));
+                    Next::Read
+                }
             },
         };
         match next {
@@ -87,14 +99,10 @@ async fn await_change<C: Coordinator>(session: &C, watch: Watch) -> Next {
     }
 }
 
-async fn after_failure<C: Coordinator>(session: &C, error: CoordinatorError) -> Next {
-    if error.outcome == Outcome::SessionOver {
-        return Next::Link(LinkState::Over);
-    }
-    tracing::warn!(%error, "the election could not be read; trying again");
+async fn pause<C: Coordinator>(session: &C, wait: Duration) -> Next {
     tokio::select! {
         link = session.link_changed() => Next::Link(link),
-        () = sleep(RECONNECT.0) => Next::Read,
+        () = sleep(wait) => Next::Read,
     }
 }
 

@@ -26,6 +26,9 @@ const LOG_RATE: (u32, u32) = (1, 5);
 /// Pause after an error that is not about one connection: descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Clients of one listener that are told at once why they are turned away.
+const FAREWELLS: usize = 256;
+
 /// Binds a listener. SO_REUSEADDR lets it restart at once; an IPv6 address takes IPv6 only, so that both families can
 /// be listed side by side.
 ///
@@ -61,6 +64,8 @@ pub struct Acceptor {
     workers: Vec<WorkerHandle>,
     /// Places for connections, where there is a limit.
     places: Option<Arc<Semaphore>>,
+    /// Places for clients that are turned away and still have to read why.
+    farewells: Arc<Semaphore>,
     log: RateLimit,
 }
 
@@ -69,7 +74,8 @@ impl Acceptor {
     #[must_use]
     pub fn new(shared: Arc<Shared>, workers: Vec<WorkerHandle>, most: Option<usize>) -> Self {
         let places = most.map(|most| Arc::new(Semaphore::new(most)));
-        Self { shared, workers, places, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
+        let farewells = Arc::new(Semaphore::new(FAREWELLS));
+        Self { shared, workers, places, farewells, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
     }
 
     /// Accepts until the proxy stops.
@@ -97,7 +103,7 @@ impl Acceptor {
         if let Ok(stream) = stream.into_std() {
             // Counted here, so that a burst is spread before the workers have woken up.
             worker.counters.sessions.fetch_add(1, Relaxed);
-            // A worker that is gone takes nothing more: the process is about to end.
+            // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
             let _ = worker.inbox.send(Accepted { stream, client, place });
         }
     }
@@ -112,7 +118,12 @@ impl Acceptor {
             }
             None => self.shared.metrics.log_suppressed.inc(),
         }
-        tokio::spawn(refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")));
+        // Beyond so many at once a client is closed without a word: their descriptors are needed for sessions.
+        let Ok(place) = Arc::clone(&self.farewells).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")).await;
+            drop(place);
+        });
     }
 
     /// accept(2) names errors of the one connection that failed; the rest is about this process or machine, and asking

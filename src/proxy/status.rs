@@ -33,7 +33,10 @@ struct ProxyStatus {
 
 #[derive(Serialize)]
 struct Sessions {
-    active: i64,
+    /// All there are, waiting ones included.
+    #[serde(rename = "active")]
+    all: i64,
+    /// Those of them that wait for a primary.
     held: i64,
 }
 
@@ -63,7 +66,7 @@ impl AdminView for ProxyView {
             election,
             route,
             sessions: Sessions {
-                active: self.shared.metrics.sessions.get(),
+                all: self.shared.metrics.sessions.get(),
                 held: self.shared.metrics.held.get(),
             },
         };
