@@ -22,7 +22,7 @@ test: install-test ## every test (installs the packages that are missing)
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
-check: ## formatting, and clippy with warnings as errors
+check: install-test ## formatting, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 

@@ -105,6 +105,14 @@ fn a_server_that_closes_before_it_greets_is_tried_again() {
 }
 
 #[test]
+fn a_server_that_stays_away_is_asked_less_and_less_often() {
+    let stub = Stub::new(drop);
+    let proxy = Start::to(stub.address).flag("--hold-timeout", "2s").start();
+    read_packet(&mut connect(proxy.listen)).unwrap();
+    assert!((4..=14).contains(&stub.accepted()), "asked {} times in 2 s", stub.accepted());
+}
+
+#[test]
 fn an_error_in_place_of_a_greeting_passes_to_the_client() {
     let stub = Stub::new(|mut stream| {
         stream.write_all(b"\x17\0\0\0\xff\x10\x04Too many connections").unwrap();

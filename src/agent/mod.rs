@@ -116,7 +116,10 @@ impl Agent {
         loop {
             let stopping = self.stop.is_cancelled();
             tokio::select! {
-                _ = &mut self.registrar => break,
+                ended = &mut self.registrar => match ended {
+                    Ok(()) if stopping => break,
+                    _ => return Err(Error::Internal("the registrar ended".to_owned())),
+                },
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
                 signal = signals.next() => match signal {
                     Signal::Reload => tracing::info!("the agent reloads nothing: restart it to change a setting"),

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 /// More relay threads than this are taken for a mistake.
 const MOST_THREADS: usize = 1024;
+/// More clients than this are taken for a mistake: no process has the descriptors, and a semaphore has a limit of its own.
+const MOST_CLIENTS: usize = 10_000_000;
 
 /// What both daemons read.
 pub(super) fn common(election: &ElectionSettings, daemon: &mut DaemonSettings, kind: Kind) -> CommonConfig {
@@ -49,8 +51,11 @@ impl Daemon for ProxySettings {
             primary: self.primary.as_ref().map(|text| text.value.clone()),
             allow_upstreams: AllowList::new(rules),
             hold_timeout: self.hold_timeout.value.0,
-            max_held: self.max_held.value,
-            max_connections: self.max_connections.as_ref().map(|text| text.value.get()),
+            max_held: at_most(MOST_CLIENTS, "max_held", self.max_held.value, source)?,
+            max_connections: match &self.max_connections {
+                Some(text) => Some(at_most(MOST_CLIENTS, "max_connections", text.value.get(), source)?),
+                None => None,
+            },
             dial_timeout: self.dial_timeout.value.0,
             handshake_timeout: self.handshake_timeout.value.0,
             shutdown_timeout: self.shutdown_timeout.value,
@@ -116,13 +121,15 @@ impl ProxySettings {
 
     fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
         let threads = self.threads.as_ref().map(|text| text.value.get());
-        match threads {
-            Some(threads) if threads > MOST_THREADS => {
-                Err(source.error("threads", format!("expected at most {MOST_THREADS}, found {threads}")))
-            }
-            threads => Ok(threads),
-        }
+        threads.map(|threads| at_most(MOST_THREADS, "threads", threads, source)).transpose()
     }
+}
+
+fn at_most(most: usize, id: &'static str, found: usize, source: &Source<'_>) -> Result<usize, Error> {
+    if found > most {
+        return Err(source.error(id, format!("expected at most {most}, found {found}")));
+    }
+    Ok(found)
 }
 
 impl Daemon for AgentSettings {

@@ -14,9 +14,6 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Unanswered questions after which the connection is dead.
 const KEEPALIVE_RETRIES: u32 = 3;
-/// How long sent data may stay unacknowledged. As long as keepalive takes, so that busy and idle connections to a
-/// dead host end alike (RFC 5482).
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Resolves the name and connects to the first address that answers, within `limit` in all.
 ///
@@ -51,7 +48,11 @@ async fn resolve(target: &HostPort) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Sets what every relayed connection has: no Nagle delay, and an end for peers that died without a word.
+/// Sets what every relayed connection has: no Nagle delay, and an end for idle peers that died without a word.
+///
+/// TCP_USER_TIMEOUT is left unset on purpose: it would also end a peer that lives and acknowledges but does not read
+/// for that long (tcp(7): "buffered data may remain untransmitted"), such as a client that works through a large result
+/// slowly. A peer that dies with data under way is given up by the kernel after net.ipv4.tcp_retries2.
 ///
 /// # Errors
 /// The system refused an option.
@@ -62,6 +63,5 @@ pub fn tune(stream: &TcpStream) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+    socket.set_tcp_keepalive(&keepalive)
 }

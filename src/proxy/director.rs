@@ -55,14 +55,19 @@ impl Director {
     pub fn on(&mut self, event: Event) {
         let before = (self.election.view().clone(), self.election.link().clone());
         let followed = self.election.route().map(|route| route.epoch);
+        let failed_before = self.election.read_failure().map(str::to_owned);
         let change = self.election.on(event, self.shared.now());
+        self.report_read_failure(failed_before.as_deref());
         self.report_link(&before.1);
         self.report_skipped(&before.0);
         match change {
             Change::None => {}
             Change::Stale => {
                 self.shared.metrics.stale_readings.inc();
-                tracing::warn!("ZooKeeper answered with an election older than one already seen; ignored");
+                tracing::warn!(
+                    "ZooKeeper answered with an election older than one already seen; ignored (restart this proxy if \
+                     ZooKeeper was set up anew)"
+                );
             }
             Change::Closed => {
                 self.lost(followed);
@@ -128,6 +133,16 @@ impl Director {
             }
             (Link::Down(_), Link::Down(_)) => {}
             (_, Link::Down(cause)) => tracing::warn!(cause, "ZooKeeper is lost; the route stays as it is"),
+        }
+    }
+
+    /// Once for each cause, not for each attempt.
+    fn report_read_failure(&self, before: Option<&str>) {
+        match self.election.read_failure() {
+            Some(cause) if before != Some(cause) => {
+                tracing::warn!(cause, "the election could not be read; trying again");
+            }
+            _ => {}
         }
     }
 

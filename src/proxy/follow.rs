@@ -29,8 +29,7 @@ pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: D
     loop {
         match connector.connect().await {
             Ok(session) => {
-                backoff.reset();
-                let cause = Session { session, path: &path, look }.follow(&mut director).await;
+                let cause = Session { session, path: &path, look }.follow(&mut director, &mut backoff).await;
                 director.on(Event::LinkDown(cause));
             }
             Err(error) => director.on(Event::LinkDown(format!("{}: {}", error.what, error.cause))),
@@ -49,7 +48,7 @@ struct Session<'a, C> {
 
 impl<C: Coordinator> Session<'_, C> {
     /// Follows until the session is over; answers why.
-    async fn follow(&self, director: &mut Director) -> String {
+    async fn follow(&self, director: &mut Director, backoff: &mut Backoff) -> String {
         director.on(Event::LinkUp);
         loop {
             let next = tokio::select! {
@@ -57,12 +56,20 @@ impl<C: Coordinator> Session<'_, C> {
                 link = self.session.link_changed() => Next::Link(link),
                 read = timeout(READ_LIMIT, self.read()) => match read {
                     Ok(Ok((view, watch))) => {
+                        backoff.reset();
                         let pzxid = view.pzxid;
                         director.on(Event::Read(view));
                         self.await_change(pzxid, watch, director).await
                     }
-                    Ok(Err(error)) => after_failure(&self.session, error).await,
-                    Err(_) => Next::Read,
+                    Ok(Err(error)) if error.outcome == Outcome::SessionOver => Next::Link(LinkState::Over),
+                    Ok(Err(error)) => {
+                        director.on(Event::ReadFailed(error.to_string()));
+                        pause(&self.session, backoff.wait()).await
+                    }
+                    Err(_) => {
+                        director.on(Event::ReadFailed(format!("ZooKeeper: no answer within {READ_LIMIT:?}")));
+                        Next::Read
+                    }
                 },
             };
             match next {
@@ -105,8 +112,8 @@ impl<C: Coordinator> Session<'_, C> {
                     director.on(Event::Seen(pzxid));
                     watch = children.watch;
                 }
-                Ok(Err(error)) => return after_failure(&self.session, error).await,
-                Ok(Ok(_)) | Err(_) => return Next::Read,
+                // The reading that follows says what is wrong.
+                Ok(Ok(_) | Err(_)) | Err(_) => return Next::Read,
             }
         }
         Next::Read
@@ -124,14 +131,10 @@ enum Next {
     Link(LinkState),
 }
 
-async fn after_failure<C: Coordinator>(session: &C, error: CoordinatorError) -> Next {
-    if error.outcome == Outcome::SessionOver {
-        return Next::Link(LinkState::Over);
-    }
-    tracing::warn!(%error, "the election could not be read; trying again");
+async fn pause<C: Coordinator>(session: &C, wait: Duration) -> Next {
     tokio::select! {
         link = session.link_changed() => Next::Link(link),
-        () = sleep(RECONNECT.0) => Next::Read,
+        () = sleep(wait) => Next::Read,
     }
 }
 

@@ -27,6 +27,9 @@ const LOG_RATE: (u32, u32) = (1, 5);
 /// Pause after an error that is not about one connection: descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Clients of one listener that are told at once why they are turned away.
+const FAREWELLS: usize = 256;
+
 /// Binds a listener. SO_REUSEADDR lets it restart at once; an IPv6 address takes IPv6 only, so that both families can
 /// be listed side by side.
 ///
@@ -63,6 +66,8 @@ pub struct Acceptor {
     /// Places for connections, where there is a limit.
     places: Option<Arc<Semaphore>>,
     clients: Arc<ClientPlaces>,
+    /// Places for clients that are turned away and still have to read why.
+    farewells: Arc<Semaphore>,
     log: RateLimit,
 }
 
@@ -73,7 +78,8 @@ impl Acceptor {
         let config = shared.config.load_full();
         let places = config.max_connections.map(|most| Arc::new(Semaphore::new(most)));
         let clients = Arc::new(ClientPlaces::new(config.max_connections_per_client));
-        Self { shared, workers, places, clients, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
+        let farewells = Arc::new(Semaphore::new(FAREWELLS));
+        Self { shared, workers, places, clients, farewells, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
     }
 
     /// Accepts until the proxy stops.
@@ -101,8 +107,9 @@ impl Acceptor {
         if let Ok(stream) = stream.into_std() {
             // Counted here, so that a burst is spread before the workers have woken up.
             worker.counters.sessions.fetch_add(1, Relaxed);
-            // A worker that is gone takes nothing more: the process is about to end.
-            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients: Arc::clone(&self.clients) }));
+            // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
+            let clients = Arc::clone(&self.clients);
+            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients }));
         }
     }
 
@@ -117,7 +124,12 @@ impl Acceptor {
             }
             None => self.shared.metrics.log_suppressed.inc(),
         }
-        tokio::spawn(refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")));
+        // Beyond so many at once a client is closed without a word: their descriptors are needed for sessions.
+        let Ok(place) = Arc::clone(&self.farewells).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")).await;
+            drop(place);
+        });
     }
 
     /// accept(2) names errors of the one connection that failed; the rest is about this process or machine, and asking

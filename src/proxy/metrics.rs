@@ -85,7 +85,8 @@ impl ProxyMetrics {
         make.register(RelayBytes::new(workers)?)?;
         let dials = make.counters("dials_total", "Attempts to connect to the primary", "result")?;
         let ended = make.counters("sessions_ended_total", "Sessions that ended, by reason", "reason")?;
-        let rejected = make.counters("connections_rejected_total", "Clients turned away, by limit", "limit")?;
+        let rejected =
+            make.counters("connections_rejected_total", "Clients turned away, by limit", "limit")?;
         let partings =
             make.counters("handshakes_ended_total", "Handshakes ended for vanished clients", "result")?;
         let skipped =

@@ -5,8 +5,8 @@ mod admission;
 mod amends;
 mod ask;
 mod barrier;
-mod causal;
 mod begun;
+mod causal;
 mod close;
 mod dial;
 mod director;
@@ -32,18 +32,16 @@ mod route;
 mod session;
 mod shared;
 mod status;
+mod threads;
 mod waiting;
 mod worker;
 
-use std::net::TcpListener as StdListener;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::{Epoch, Route};
 use prometheus::Registry;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -54,11 +52,11 @@ use crate::error::Error;
 use crate::limits;
 use crate::signals::{Signal, Signals};
 use director::{Director, ElectionStatus};
-use listener::{Acceptor, WorkerHandle};
 use metrics::{ProxyMetrics, WorkerCounters};
 use route::{RouteState, RouteTable};
 use shared::Shared;
 use status::ProxyView;
+use threads::{Threads, current_thread, system};
 
 /// How long sessions that were told to end may take for it.
 const LAST_STEPS: Duration = Duration::from_secs(3);
@@ -71,8 +69,9 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     let runtime = current_thread()?;
     report_capacity();
     let listeners = config.listen.iter().map(|a| listener::bind(*a)).collect::<Result<Vec<_>, _>>()?;
-    let threads = config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let counters: Vec<Arc<WorkerCounters>> = (0..threads).map(|_| Arc::default()).collect();
+    let relay_threads =
+        config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
@@ -89,14 +88,16 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         let admin = AdminServer::bind(address, registry, view).await?;
         tokio::spawn(admin.serve(admin_stop.clone()));
 
-        let (workers, mut finished) = start_workers(&shared, counters)?;
+        let mut threads = Threads::new();
+        let workers = threads.start_workers(&shared, counters)?;
         tokio::spawn(amends::run(Arc::clone(&shared), broken_off));
         tokio::spawn(waiting::run(Arc::clone(&shared)));
         tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
-        start_acceptors(&shared, listeners, workers)?;
-        tracing::info!(listen = ?shared.config.load().listen, admin = %address, threads, "proxy started");
-        until_stopped(&shared, &mut signals, reload).await;
-        wind_down(&shared, &mut signals, &mut finished).await;
+        threads.start_acceptors(&shared, listeners, &workers)?;
+        drop(workers);
+        tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
+        until_stopped(&shared, &mut signals, &mut threads, reload).await?;
+        wind_down(&shared, &mut signals, &mut threads).await;
         admin_stop.cancel();
         Ok(())
     })
@@ -133,96 +134,47 @@ fn start_follower(shared: &Arc<Shared>) -> Option<watch::Receiver<ElectionStatus
     Some(status)
 }
 
-/// Each worker has a thread; `finished` closes when the last of them has ended.
-fn start_workers(
-    shared: &Arc<Shared>,
-    counters: Vec<Arc<WorkerCounters>>,
-) -> Result<(Vec<WorkerHandle>, mpsc::Receiver<()>), Error> {
-    let (alive, finished) = mpsc::channel(1);
-    let mut workers = Vec::new();
-    for (index, counters) in counters.into_iter().enumerate() {
-        let (inbox, accepted) = mpsc::unbounded_channel();
-        workers.push(WorkerHandle { counters: Arc::clone(&counters), inbox });
-        let (shared, alive) = (Arc::clone(shared), alive.clone());
-        spawn(format!("relay-{index}"), move || {
-            if let Err(error) = worker::run(shared, counters, accepted) {
-                tracing::error!(%error, "a relay thread cannot run");
-            }
-            drop(alive);
-        })?;
-    }
-    Ok((workers, finished))
-}
-
-/// All listeners share one thread: accepting is little work, and the control thread must not wait for it.
-fn start_acceptors(
-    shared: &Arc<Shared>,
-    listeners: Vec<StdListener>,
-    workers: Vec<WorkerHandle>,
-) -> Result<(), Error> {
-    let runtime = current_thread()?;
-    let shared = Arc::clone(shared);
-    spawn("accept".to_owned(), move || {
-        runtime.block_on(async {
-            let mut acceptors = tokio::task::JoinSet::new();
-            for listener in listeners {
-                let acceptor = Acceptor::new(Arc::clone(&shared), workers.clone());
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => drop(acceptors.spawn(acceptor.run(listener))),
-                    Err(error) => tracing::error!(%error, "a listener cannot be registered"),
-                }
-            }
-            drop(workers);
-            acceptors.join_all().await;
-        });
-    })?;
-    Ok(())
-}
-
 /// Reloads until the first order to stop.
+///
+/// # Errors
+/// A thread ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
 async fn until_stopped(
     shared: &Shared,
     signals: &mut Signals,
+    threads: &mut Threads,
     reload: &dyn Fn() -> Result<ProxyConfig, Error>,
-) {
-    while signals.next().await == Signal::Reload {
-        reload::reload(&shared.config, reload);
+) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Stop => return Ok(()),
+                Signal::Reload => reload::reload(&shared.config, reload),
+            },
+            role = threads.first_ended() => {
+                return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));
+            }
+        }
     }
 }
 
 /// Lets sessions finish up to the limit, then ends them; a second order to stop ends them at once.
-async fn wind_down(shared: &Shared, signals: &mut Signals, finished: &mut mpsc::Receiver<()>) {
+async fn wind_down(shared: &Shared, signals: &mut Signals, threads: &mut Threads) {
     shared.stop.cancel();
     let limit = shared.config.load().shutdown_timeout;
     let sessions = shared.metrics.sessions.get();
     tracing::info!(sessions, limit_s = limit.as_secs_f64(), "stopping: no new connections");
     tokio::select! {
-        _ = finished.recv() => return,
+        () = threads.all_ended() => return,
         () = tokio::time::sleep(limit) => {}
         () = stop_again(signals) => {}
     }
     tracing::info!(sessions = shared.metrics.sessions.get(), "stopping: ending the sessions that are left");
     shared.kill.cancel();
-    let _ = tokio::time::timeout(LAST_STEPS, finished.recv()).await;
+    let _ = tokio::time::timeout(LAST_STEPS, threads.all_ended()).await;
 }
 
 async fn stop_again(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
-}
-
-fn current_thread() -> Result<Runtime, Error> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| system("cannot start a runtime", source))
-}
-
-fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
-    thread::Builder::new().name(name).spawn(body).map_err(|source| system("cannot start a thread", source))
-}
-
-fn system(doing: &'static str, source: std::io::Error) -> Error {
-    Error::System { doing, source }
 }
 
 /// Differs between proxies that start together: the process and the time to the nanosecond.

@@ -53,10 +53,7 @@ fn needs_restart(old: &ProxyConfig, new: &ProxyConfig) -> Vec<&'static str> {
         ("allow-upstreams", old.allow_upstreams != new.allow_upstreams),
         ("max-held", old.max_held != new.max_held),
         ("max-connections", old.max_connections != new.max_connections),
-        (
-            "max-connections-per-client",
-            old.max_connections_per_client != new.max_connections_per_client,
-        ),
+        ("max-connections-per-client", old.max_connections_per_client != new.max_connections_per_client),
         ("max-upstream-connections", old.max_upstream_connections != new.max_upstream_connections),
         ("dial-rate", old.dial_rate != new.dial_rate),
         ("dial-concurrency", old.dial_concurrency != new.dial_concurrency),

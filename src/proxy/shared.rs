@@ -46,7 +46,12 @@ pub struct Shared {
 impl Shared {
     /// Everything at its start.
     #[must_use]
-    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics, amends: mpsc::UnboundedSender<BrokenOff>) -> Self {
+    pub fn new(
+        config: ProxyConfig,
+        routes: RouteTable,
+        metrics: ProxyMetrics,
+        amends: mpsc::UnboundedSender<BrokenOff>,
+    ) -> Self {
         let started = Instant::now();
         Self {
             barriers: Barriers::new(started),

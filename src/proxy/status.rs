@@ -39,7 +39,10 @@ struct ProxyStatus {
 
 #[derive(Serialize)]
 struct Sessions {
-    active: i64,
+    /// All there are, waiting ones included.
+    #[serde(rename = "active")]
+    all: i64,
+    /// Those of them that wait for a primary.
     held: i64,
     /// Waiting clients let on to the primary so far.
     released: u64,
@@ -101,7 +104,7 @@ impl AdminView for ProxyView {
             election,
             route,
             sessions: Sessions {
-                active: self.shared.metrics.sessions.get(),
+                all: self.shared.metrics.sessions.get(),
                 held: self.shared.metrics.held.get(),
                 released: self.shared.metrics.released.get(),
                 upstream: self.shared.metrics.upstream_connections.get(),

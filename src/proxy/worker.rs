@@ -13,6 +13,7 @@ use std::time::Instant;
 use capitana_core::limit::RateLimit;
 use capitana_core::{EndReason, Epoch, HostPort};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
@@ -80,15 +81,12 @@ pub struct Worker {
 }
 
 /// Runs a worker until no more connections can come and its sessions have ended. It is a thread's whole life.
-///
-/// # Errors
-/// The system refused a runtime.
 pub fn run(
+    runtime: &Runtime,
     shared: Arc<Shared>,
     counters: Arc<WorkerCounters>,
     inbox: mpsc::UnboundedReceiver<Task>,
-) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+) {
     let worker = Rc::new(Worker {
         shared,
         counters,
@@ -97,8 +95,7 @@ pub fn run(
         log: RefCell::new(RateLimit::new(LOG_RATE.0, LOG_RATE.1)),
         tasks: TaskTracker::new(),
     });
-    LocalSet::new().block_on(&runtime, worker.run(inbox));
-    Ok(())
+    LocalSet::new().block_on(runtime, worker.run(inbox));
 }
 
 impl Worker {

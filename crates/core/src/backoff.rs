@@ -14,11 +14,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// `seed` should differ between processes.
+    /// `seed` should differ between those who try at the same time.
     #[must_use]
     pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
-        // A seed of zero would stay zero in the generator below.
-        Self { first, most, next: first, random: seed | 1 }
+        // Spread over all bits (Fibonacci hashing), as the generator below takes long to spread a small number itself;
+        // a seed of zero would stay zero.
+        let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Self { first, most, next: first, random }
     }
 
     /// The time to wait before the next attempt.

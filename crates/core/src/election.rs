@@ -24,6 +24,8 @@ pub enum Event {
     /// The list of candidates, of which only the state was looked at after a `sync`, has this `pzxid`; 0 where the
     /// path does not exist.
     Seen(i64),
+    /// The election path could not be read, with the cause for people.
+    ReadFailed(String),
     /// The link to ZooKeeper is up.
     LinkUp,
     /// The link to ZooKeeper is down, with the cause for people.
@@ -62,6 +64,7 @@ pub struct Election {
     link: Link,
     view: View,
     path_exists: Option<bool>,
+    read_failure: Option<String>,
     read_at: Option<Duration>,
     /// That of the last reading that was believed.
     view_pzxid: i64,
@@ -79,6 +82,7 @@ impl Election {
             link: Link::NeverUp(None),
             view: View::default(),
             path_exists: None,
+            read_failure: None,
             read_at: None,
             view_pzxid: 0,
             newest_pzxid: 0,
@@ -99,6 +103,10 @@ impl Election {
                     Link::NeverUp(_) => Link::NeverUp(Some(cause)),
                     Link::Up | Link::Down(_) => Link::Down(cause),
                 };
+                Change::None
+            }
+            Event::ReadFailed(cause) => {
+                self.read_failure = Some(cause);
                 Change::None
             }
             Event::Read(raw) => self.read(&raw, now),
@@ -133,6 +141,12 @@ impl Election {
         &self.link
     }
 
+    /// Why the last attempt to read the election failed; none if it did not.
+    #[must_use]
+    pub fn read_failure(&self) -> Option<&str> {
+        self.read_failure.as_deref()
+    }
+
     /// How long ago the last believed reading was made.
     #[must_use]
     pub fn view_age(&self, now: Duration) -> Option<Duration> {
@@ -156,7 +170,10 @@ impl Election {
             (Link::NeverUp(None), ..) => "ZooKeeper has not answered yet".to_owned(),
             (Link::NeverUp(Some(cause)), ..) => format!("ZooKeeper cannot be reached: {cause}"),
             (Link::Down(cause), None, _) => format!("ZooKeeper cannot be reached: {cause}"),
-            (Link::Up, None, _) => "the election has not been read yet".to_owned(),
+            (Link::Up, None, _) => match &self.read_failure {
+                Some(cause) => format!("the election cannot be read: {cause}"),
+                None => "the election has not been read yet".to_owned(),
+            },
             (_, Some(false), _) => {
                 "the election path does not exist, so no agent has registered yet".to_owned()
             }
@@ -175,6 +192,7 @@ impl Election {
     /// candidate older than an epoch already followed is passed over: it became readable late, and going back to it
     /// would break the order of epochs.
     fn read(&mut self, raw: &RawView, now: Duration) -> Change {
+        self.read_failure = None;
         if raw.exists && raw.pzxid < self.newest_pzxid {
             return Change::Stale;
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use capitana_lab::{APP, Lab, Progress, client, shown};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -14,6 +14,8 @@ use crate::up;
 const AGREE: Duration = Duration::from_secs(30);
 /// How long the writer tries: Galera's timeouts in the lab, twice.
 const RECOVER: Duration = Duration::from_secs(30);
+/// How long rows may take on a cluster that is well.
+const WRITE: Duration = Duration::from_secs(30);
 const ROWS: u32 = 10;
 
 /// Runs the demo. True: what it should show was seen.
@@ -35,12 +37,7 @@ pub(crate) async fn check(progress: &Progress) -> Result<bool> {
 async fn failover(lab: &Lab, progress: &Progress) -> Result<()> {
     let (old, _) = lab.agreed_route(0, AGREE).await?;
     let port = lab.proxies().first().context("the lab has no proxy")?.address();
-    let mut conn = client::connect(port, APP, APP).await?;
-    conn.query_drop("CREATE TABLE app.demo (id BIGINT AUTO_INCREMENT PRIMARY KEY, node VARCHAR(64))").await?;
-    for _ in 0..ROWS {
-        write(&mut conn).await?;
-    }
-    let before = written_on(&mut conn).await?;
+    let before = within(WRITE, "writing the first rows", begin(port)).await?;
     progress.say(format_args!("{ROWS} rows written through {port}: on {before} ({})", old.upstream));
 
     let index = lab.node_at(&old.upstream).context("the primary is no node of the lab")?;
@@ -48,9 +45,25 @@ async fn failover(lab: &Lab, progress: &Progress) -> Result<()> {
         .say(format_args!("kill -9 {} (mariadbd of {before})", lab.nodes()[index].pid().unwrap_or_default()));
     let start = Instant::now();
     lab.nodes()[index].kill().await?;
-    let both = tokio::try_join!(reconnect(port, start, progress), agree(lab, old.epoch, progress));
-    let ((conn, wrote), ()) = both?;
-    verify(conn, &before, wrote, progress).await
+    let reconnect = within(RECOVER, "writing a row after the kill", reconnect(port, start, progress));
+    let ((conn, wrote), ()) = tokio::try_join!(reconnect, agree(lab, old.epoch, progress))?;
+    within(WRITE, "writing and counting the last rows", verify(conn, &before, wrote, progress)).await
+}
+
+/// A server that hangs must not make the demo hang.
+async fn within<T>(limit: Duration, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+    let done = tokio::time::timeout(limit, step).await;
+    done.map_err(|_| anyhow!("{what} took longer than {limit:?}"))?
+}
+
+/// Writes the first rows. Returns the node that has them.
+async fn begin(port: SocketAddr) -> Result<String> {
+    let mut conn = client::connect(port, APP, APP).await?;
+    conn.query_drop("CREATE TABLE app.demo (id BIGINT AUTO_INCREMENT PRIMARY KEY, node VARCHAR(64))").await?;
+    for _ in 0..ROWS {
+        write(&mut conn).await?;
+    }
+    written_on(&mut conn).await
 }
 
 /// Waits until the proxies agree, beside the writer.
@@ -63,7 +76,7 @@ async fn agree(lab: &Lab, epoch: i64, progress: &Progress) -> Result<()> {
 
 /// Connects again through the same port until a row is written. Returns the session, and how long it took.
 async fn reconnect(port: SocketAddr, start: Instant, progress: &Progress) -> Result<(Conn, Duration)> {
-    while start.elapsed() < RECOVER {
+    loop {
         let mut conn = client::connect(port, APP, APP).await.context("a client could not connect")?;
         let connected = shown(start.elapsed());
         match write(&mut conn).await {
@@ -74,7 +87,6 @@ async fn reconnect(port: SocketAddr, start: Instant, progress: &Progress) -> Res
             Err(error) => progress.say(format_args!("after {connected}: {error}; once more")),
         }
     }
-    bail!("no row could be written for {RECOVER:?} after the primary was killed")
 }
 
 async fn verify(mut conn: Conn, before: &str, wrote: Duration, progress: &Progress) -> Result<()> {

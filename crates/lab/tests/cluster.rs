@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use capitana_lab::{Lab, Node, Progress, wait_until};
 use mysql_async::prelude::Queryable;
@@ -16,9 +16,7 @@ async fn count(node: &Node) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_comes_up_and_its_members_come_back_after_a_crash_and_after_a_stop() {
     let progress = Progress::stderr();
-    let start = Instant::now();
     let lab = Lab::builder().galera(3).zookeeper(1).start(&progress).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(60), "up after {:?}", start.elapsed());
     let [one, two, three] = lab.nodes() else { panic!("not three nodes") };
     one.execute("CREATE TABLE app.seen (id INT AUTO_INCREMENT PRIMARY KEY)").await.unwrap();
 
