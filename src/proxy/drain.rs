@@ -89,6 +89,10 @@ impl<'a> Drain<'a> {
             }
             if self.started.elapsed() >= limit {
                 self.end_all(None, EndReason::DrainTimeout);
+                if self.newest_of_all() > self.newest {
+                    // Sessions of the epochs in between have time of their own, in a drain of their own.
+                    return;
+                }
             } else {
                 self.settle(inspections).await;
             }
@@ -100,8 +104,13 @@ impl<'a> Drain<'a> {
         }
     }
 
+    /// A further primary may have been elected since this drain began.
+    fn newest_of_all(&self) -> Epoch {
+        self.shared.routes.load().newest().unwrap_or(self.newest)
+    }
+
     async fn inspect(&self) -> Vec<Inspection> {
-        let newest = self.shared.routes.load().newest().unwrap_or(self.newest);
+        let newest = self.newest_of_all();
         let patiently = self.started.elapsed() >= LENIENCE;
         let mut replies = Vec::new();
         for worker in self.workers {
@@ -164,10 +173,11 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// Ends the old sessions, those of one server or all.
+    /// Ends the old sessions: those of one server, of whatever epoch, or all whose time this drain measures.
     fn end_all(&self, upstream: Option<&HostPort>, reason: EndReason) {
+        let newest = if upstream.is_some() { self.newest_of_all() } else { self.newest };
         for worker in self.workers {
-            let end = Task::EndOlder { newest: self.newest, upstream: upstream.cloned(), reason };
+            let end = Task::EndOlder { newest, upstream: upstream.cloned(), reason };
             let _ = worker.inbox.send(end);
         }
     }
