@@ -1,13 +1,17 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
+mod aborted_clients;
 mod drain_race;
 mod drivers;
 mod follow;
 mod kazoo;
 mod no_primary;
+mod proxy_header;
+mod raw;
 mod rogue_member;
 mod scene;
 mod stale_follower;
+mod storm;
 pub mod sysbench;
 mod zk_leader_and_primary;
 mod zk_member_loss;
@@ -54,6 +58,9 @@ pub fn all() -> Vec<Scenario> {
         stale_follower::SCENARIO,
         rogue_member::SCENARIO,
         no_primary::SCENARIO,
+        storm::SCENARIO,
+        aborted_clients::SCENARIO,
+        proxy_header::SCENARIO,
     ]
 }
 
