@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use capitana_core::{RawMember, RawView};
+use futures_util::future::try_join_all;
 
 /// Whether a failed request may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,8 @@ pub trait Coordinator: Send + Sync + 'static {
 }
 
 /// Reads the election path whole: the children with their data, and the watch on their list. A child that goes
-/// while it is read is left out; the watch will tell.
+/// while it is read is left out; the watch will tell. The children are asked for at once, so that
+/// a thousand of them do not keep a change of the primary waiting for as many round trips.
 ///
 /// # Errors
 /// The request that failed.
@@ -110,11 +112,22 @@ pub async fn read_election<C: Coordinator>(
     path: &str,
 ) -> Result<(RawView, Watch), CoordinatorError> {
     let children = session.children(path).await?;
-    let mut members = Vec::with_capacity(children.names.len());
-    for name in children.names {
-        if let Some((data, stat)) = session.read(&format!("{path}/{name}")).await? {
-            members.push(RawMember { name, czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner, data });
-        }
-    }
+    let reads = children.names.into_iter().map(|name| read_member(session, path, name));
+    let members = try_join_all(reads).await?.into_iter().flatten().collect();
     Ok((RawView { pzxid: children.pzxid, exists: children.exists, members }, children.watch))
+}
+
+async fn read_member<C: Coordinator>(
+    session: &C,
+    path: &str,
+    name: String,
+) -> Result<Option<RawMember>, CoordinatorError> {
+    let read = session.read(&format!("{path}/{name}")).await?;
+    let member = |(data, stat): (_, Stat)| RawMember {
+        name,
+        czxid: stat.czxid,
+        ephemeral_owner: stat.ephemeral_owner,
+        data,
+    };
+    Ok(read.map(member))
 }

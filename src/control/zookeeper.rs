@@ -39,7 +39,8 @@ impl ZooKeeperConnector {
     }
 
     async fn open(&self, last: Option<SessionInfo>) -> Result<ZooKeeper, ZkError> {
-        let mut connector = Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
+        let mut connector =
+            Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
         if let Some(last) = last {
             connector = connector.with_session(last);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use capitana::agent::Connect;
 use capitana::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
-use tokio::sync::watch;
+use tokio::sync::{Barrier, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const PATH: &str = "/mariadb/primary";
@@ -42,6 +42,8 @@ struct State {
 pub(crate) struct FakeZooKeeper {
     state: Arc<Mutex<State>>,
     open_sessions: Arc<AtomicUsize>,
+    /// Reads are answered when this many have been asked.
+    reads_together: Arc<Mutex<Option<Arc<Barrier>>>>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -76,6 +78,11 @@ impl FakeZooKeeper {
         let mut state = self.state();
         state.znodes.clear();
         fire(&mut state);
+    }
+
+    /// From now on no read of a znode is answered before `count` have been asked.
+    pub(crate) fn answer_reads_together(&self, count: usize) {
+        *self.reads_together.lock().unwrap() = Some(Arc::new(Barrier::new(count)));
     }
 
     /// From now on a session that is over for the client can be resumed, as after an outage of all servers.
@@ -168,7 +175,12 @@ impl Coordinator for FakeSession {
     }
 
     async fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, CoordinatorError> {
-        Ok(self.asked().znodes.get(name(path)).cloned())
+        let read = self.asked().znodes.get(name(path)).cloned();
+        let together = self.zookeeper.reads_together.lock().unwrap().clone();
+        if let Some(together) = together {
+            together.wait().await;
+        }
+        Ok(read)
     }
 
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {

@@ -7,8 +7,9 @@ mod fake;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana::agent::{AgentMetrics, HealthStatus, Member, Registrar, RegistrationStatus};
-use capitana::control::LinkState;
+use capitana::agent::{AgentMetrics, Connect, HealthStatus, Member, Registrar, RegistrationStatus};
+use capitana::control::coordinator::read_election;
+use capitana::control::{Coordinator, LinkState};
 use capitana_core::{Link, MemberData};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -201,4 +202,18 @@ async fn an_unfit_server_is_not_registered() {
     rig.wait_for(|status| status.zookeeper == Link::Up).await;
     let zookeeper = rig.stopped().await;
     assert_eq!(zookeeper.most_znodes(), 0);
+}
+
+#[tokio::test]
+async fn all_members_of_an_election_are_asked_for_at_once() {
+    let zookeeper = FakeZooKeeper::default();
+    let session = zookeeper.connect(None).await.unwrap();
+    session.ensure_path(PATH).await.unwrap();
+    for number in 0..3 {
+        session.create_sequential(&format!("{PATH}/node-"), &[number]).await.unwrap();
+    }
+    zookeeper.answer_reads_together(3);
+    let (view, _watch) = timeout(DEADLINE, read_election(&session, PATH)).await.unwrap().unwrap();
+    let data: Vec<_> = view.members.iter().map(|member| member.data.clone()).collect();
+    assert_eq!(data, [[0], [1], [2]]);
 }
