@@ -4,6 +4,7 @@
 //! A [`Lab`] has loopback addresses and a directory of its own, so that several run side by side, and leaves nothing
 //! behind, whatever happens to the process that started it (see `keeper`).
 
+mod bank;
 mod builder;
 pub mod candidates;
 pub mod certs;

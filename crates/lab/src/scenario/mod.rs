@@ -1,17 +1,24 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
 mod aborted_clients;
+mod crash_primary;
 mod drain_race;
 mod drivers;
 mod follow;
+mod host_down;
 mod kazoo;
+mod long_transaction;
 mod no_primary;
 mod proxy_header;
 mod raw;
+mod read_after_write;
+mod rejoin;
 mod rogue_member;
 mod scene;
 mod stale_follower;
 mod storm;
+mod step_down;
+mod stop_primary;
 pub mod sysbench;
 mod zk_leader_and_primary;
 mod zk_member_loss;
@@ -51,6 +58,13 @@ pub fn all() -> Vec<Scenario> {
         drivers::SCENARIO,
         sysbench::SCENARIO,
         drain_race::SCENARIO,
+        crash_primary::SCENARIO,
+        host_down::SCENARIO,
+        stop_primary::SCENARIO,
+        step_down::SCENARIO,
+        long_transaction::SCENARIO,
+        read_after_write::SCENARIO,
+        rejoin::SCENARIO,
         zk_outage::SCENARIO,
         zk_outage_and_crash::SCENARIO,
         zk_member_loss::SCENARIO,

@@ -1,0 +1,35 @@
+//! Scenario `host-down`: the primary's host is gone from one moment to the next, and nobody says goodbye. mariadbd and
+//! agent stand still, so that nothing of theirs answers or closes, as with a host without power or network.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Scenario, in_lab};
+use crate::bank::{Fault, Stage, lab_of_the_issue};
+use crate::lab::Lab;
+use crate::progress::Progress;
+use crate::report::Report;
+
+/// ZooKeeper's session timeout of 2 s, up to a tick more, and Galera's agreement.
+const GAP: Duration = Duration::from_millis(4_500);
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "host-down",
+    about: "the primary's mariadbd and agent fall silent at the same instant, their connections open",
+    run: |progress| Box::pin(run(progress)),
+};
+
+async fn run(progress: Progress) -> Result<Report> {
+    in_lab(lab_of_the_issue(), &progress, async |lab, report| silence(lab, report).await).await
+}
+
+async fn silence(lab: &Lab, report: &mut Report) -> Result<()> {
+    let mut stage = Stage::enter(lab).await?;
+    let seen = stage.round(Fault::HostDown, report).await?;
+    stage.leave(report).await?;
+    report.millis("write_gap_ms", seen.gap);
+    report.millis("galera_floor_ms", seen.floor.unwrap_or_default());
+    report.check(seen.gap <= GAP, || format!("the write gap is {:?}, more than {GAP:?}", seen.gap));
+    Ok(())
+}
