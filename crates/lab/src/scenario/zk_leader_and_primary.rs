@@ -1,21 +1,20 @@
 //! Scenario `zk-leader-and-primary`: the host of ZooKeeper's leader is also the primary's, and goes. What ZooKeeper and
 //! Galera need for themselves is measured beside the gap.
 
+mod direct;
+
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mysql_async::prelude::Queryable;
 use rustix::process::Signal;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use zookeeper_client::Client;
 
+use self::direct::Direct;
 use super::scene::{self, PATIENCE, ROWS, Scene};
 use super::zk_member_loss::leader;
 use super::{Scenario, in_lab};
 use crate::candidates::ELECTION;
-use crate::client;
-use crate::galera::{APP, Node};
 use crate::lab::Lab;
 use crate::load::Verdict;
 use crate::progress::{Progress, shown};
@@ -23,10 +22,8 @@ use crate::report::Report;
 
 /// The longest time without an acknowledged write.
 const GAP: Duration = Duration::from_secs(6);
-/// Between two looks at ZooKeeper, and between two rows written past the proxies.
+/// Between two looks at ZooKeeper.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long one row may take past the proxies before it is tried on a new session.
-const ROW: Duration = Duration::from_secs(10);
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "zk-leader-and-primary",
@@ -34,11 +31,31 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run: |progress| Box::pin(run(progress)),
 };
 
-async fn run(progress: Progress) -> Result<Report> {
-    in_lab(scene::builder(), &progress, async |lab, report| lose_host(lab, report).await).await
+/// How ZooKeeper's leader and the agent go.
+#[derive(Clone, Copy)]
+enum End {
+    /// Their connections end with them.
+    Killed,
+    /// Nobody hears of them any more, as when a host loses its power.
+    Silent,
 }
 
-async fn lose_host(lab: &Lab, report: &mut Report) -> Result<()> {
+async fn run(progress: Progress) -> Result<Report> {
+    let mut both = Report::default();
+    for (end, name) in [(End::Killed, "killed"), (End::Silent, "silent")] {
+        let report =
+            in_lab(scene::builder(), &progress, async |lab, report| lose_host(lab, end, report).await)
+                .await?;
+        report.figures().iter().for_each(|(figure, value)| both.figure(&format!("{name}_{figure}"), *value));
+        report.failures().iter().for_each(|failure| both.fail(format!("{name}: {failure}")));
+    }
+    Ok(both)
+}
+
+async fn lose_host(lab: &Lab, end: End, report: &mut Report) -> Result<()> {
+    if matches!(end, End::Silent) {
+        notice_silence(lab).await?;
+    }
     let scene = Scene::open(lab).await?;
     let primary = scene.primary()?;
     let leader = leader(lab).await.context("ZooKeeper has no leader")?;
@@ -46,15 +63,18 @@ async fn lose_host(lab: &Lab, report: &mut Report) -> Result<()> {
     let member = status.election.members.first().context("nobody is elected")?.name.clone();
     let successor = status.election.members.get(1).and_then(|next| lab.node_at(&next.upstream));
     let successor = &lab.nodes()[successor.context("there is no second candidate")?];
-    let znode = tokio::spawn(until_gone(lab.zookeeper(), format!("{ELECTION}/{member}")));
+    let others = lab.zookeepers().iter().enumerate().filter(|(index, _)| *index != leader);
+    let others: Vec<_> = others.map(|(_, server)| server.connect_string()).collect();
+    let znode = tokio::spawn(until_gone(others.join(","), format!("{ELECTION}/{member}")));
     let direct = Direct::start(successor).await?;
 
     let start = Instant::now();
-    lab.zookeepers()[leader].signal(Signal::KILL)?;
+    let signal = if matches!(end, End::Silent) { Signal::STOP } else { Signal::KILL };
+    lab.zookeepers()[leader].signal(signal)?;
+    lab.agents()[primary].signal(signal)?;
     lab.nodes()[primary].signal(Signal::KILL)?;
-    lab.agents()[primary].signal(Signal::KILL)?;
     let (server, node) = (lab.zookeepers()[leader].name(), lab.nodes()[primary].name());
-    lab.progress().say(format_args!("{server}, which leads ZooKeeper, {node} and its agent are killed"));
+    lab.progress().say(format_args!("{server}, which leads ZooKeeper, {node} and its agent are gone"));
     let (route, agreed) = lab.agreed_route(scene.first.epoch, PATIENCE).await?;
     scene.writers.wait_rows(ROWS).await?;
     let gap = scene.writers.longest_gap(start);
@@ -66,7 +86,25 @@ async fn lose_host(lab: &Lab, report: &mut Report) -> Result<()> {
     let node = &lab.nodes()[lab.node_at(&route.upstream).context("the new primary is no node of the lab")?];
     let ledger = scene.writers.stop().await?;
     Verdict::read(node, &ledger).await?.report(&ledger, report);
-    scene::report_visits(&scene.newcomers.stop().await?, report);
+    let (after, before): (Vec<_>, Vec<_>) =
+        scene.newcomers.stop().await?.into_iter().partition(|visit| visit.began > start);
+    // Those that were there, or on their way in, die with the server.
+    report.count("new_connections_broken", before.iter().filter(|visit| visit.outcome.is_err()).count());
+    scene::report_visits(&after, report);
+    Ok(())
+}
+
+/// A lab's ZooKeeper servers believe in a silent peer for 5 s, so that a busy machine does not part them. Here they do for
+/// 2 s, as long as in a session.
+async fn notice_silence(lab: &Lab) -> Result<()> {
+    for server in lab.zookeepers() {
+        let path = server.directory().join("zoo.cfg");
+        let settings = fs::read_to_string(&path)?;
+        fs::write(&path, settings.replace("syncLimit=10", "syncLimit=4"))?;
+        server.kill().await?;
+        server.start().await?;
+        server.wait_ready().await?;
+    }
     Ok(())
 }
 
@@ -80,47 +118,5 @@ async fn until_gone(zookeeper: String, path: String) -> Result<Instant> {
             return Ok(Instant::now());
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// A client that writes to one node, past the proxies: the time in which it gets no answer is Galera's own.
-struct Direct {
-    stop: CancellationToken,
-    task: JoinHandle<Duration>,
-}
-
-impl Direct {
-    async fn start(node: &Node) -> Result<Self> {
-        node.execute("CREATE TABLE app.direct (id BIGINT AUTO_INCREMENT PRIMARY KEY)").await?;
-        let stop = CancellationToken::new();
-        let (address, stopped) = (node.address(), stop.clone());
-        let task = tokio::spawn(async move {
-            let (mut longest, mut last) = (Duration::ZERO, Instant::now());
-            let mut session = None;
-            while !stopped.is_cancelled() {
-                let row = async {
-                    let mut conn = match session.take() {
-                        Some(conn) => conn,
-                        None => client::connect(address, APP, APP).await?,
-                    };
-                    conn.query_drop("INSERT INTO app.direct VALUES ()").await?;
-                    mysql_async::Result::Ok(conn)
-                };
-                if let Ok(Ok(conn)) = tokio::time::timeout(ROW, row).await {
-                    session = Some(conn);
-                    longest = longest.max(last.elapsed());
-                    last = Instant::now();
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-            longest
-        });
-        Ok(Self { stop, task })
-    }
-
-    /// The longest time without an answer.
-    async fn stop(self) -> Result<Duration> {
-        self.stop.cancel();
-        Ok(self.task.await?)
     }
 }

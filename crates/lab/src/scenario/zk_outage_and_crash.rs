@@ -57,7 +57,11 @@ async fn crash(lab: &Lab, report: &mut Report) -> Result<()> {
     report.count("lost", lost);
     report.count("broken_sessions", ledger.broken_sessions.len());
     report.check(lost == 0, || format!("{lost} acknowledged rows are not there"));
-    judge(&scene.newcomers.stop().await?, crashed, back, report);
+    let visits = scene.newcomers.stop().await?;
+    if let Some(trouble) = visits.iter().find_map(|visit| visit.outcome.as_ref().err()) {
+        lab.progress().say(format_args!("a held client was told: {}", trouble.text));
+    }
+    judge(&visits, crashed, back, report);
     Ok(())
 }
 
