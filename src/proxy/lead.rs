@@ -12,7 +12,7 @@ use super::barrier::State;
 use super::causal::{Answer, Causal};
 use super::route::RouteState;
 use super::shared::Shared;
-use crate::config::{BarrierFallback, MonitorAccount, ProxyConfig};
+use crate::config::{BarrierFallback, ProxyConfig};
 use crate::mariadb::words;
 
 /// Pause after a causal read that failed. A member that is not ready yet refuses at once.
@@ -40,8 +40,8 @@ pub async fn run(shared: Arc<Shared>) {
     loop {
         let route = elected.borrow_and_update().clone();
         let leading = async {
-            if let Some((lead, account)) = route.and_then(|route| Lead::new(&shared, route)) {
-                lead.run(&account).await;
+            if let Some(route) = route {
+                Lead { shared: &shared, route }.run().await;
             }
             std::future::pending::<()>().await;
         };
@@ -59,18 +59,16 @@ struct Lead<'a> {
     route: Route,
 }
 
-impl<'a> Lead<'a> {
-    fn new(shared: &'a Shared, route: Route) -> Option<(Self, MonitorAccount)> {
-        let account = shared.config.load().monitor.clone()?;
-        Some((Self { shared, route }, account))
-    }
-
+impl Lead<'_> {
     /// The first causal read opens the primary. While old sessions drain, each client that comes meanwhile wants one
     /// more, and one after the drain covers everybody.
-    async fn run(self, account: &MonitorAccount) {
+    async fn run(self) {
         let (barriers, epoch) = (&self.shared.barriers, self.route.epoch);
+        let Some(account) = self.shared.config.load().monitor.clone() else {
+            return self.give_up(BarrierEnd::Skipped, State::Skipped(NO_ACCOUNT));
+        };
         self.shared.milestones.barrier_begun(epoch);
-        let mut causal = Causal::new(account, &self.route.upstream);
+        let mut causal = Causal::new(&account, &self.route.upstream);
         let mut wanted = barriers.wanted.subscribe();
         loop {
             let Some(begun) = self.pass(&mut causal).await else { return };

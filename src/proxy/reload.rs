@@ -33,6 +33,10 @@ fn merged(old: &ProxyConfig, new: ProxyConfig) -> ProxyConfig {
         dial_timeout: new.dial_timeout,
         handshake_timeout: new.handshake_timeout,
         shutdown_timeout: new.shutdown_timeout,
+        drain_timeout: new.drain_timeout,
+        monitor: new.monitor,
+        barrier_timeout: new.barrier_timeout,
+        barrier_fallback: new.barrier_fallback,
         ..old.clone()
     }
 }
