@@ -129,7 +129,6 @@ impl Lead<'_> {
             );
             self.give_up(BarrierEnd::TimedOut, State::GivenUp(cause.to_owned()));
         } else {
-            self.shared.metrics.durations.barrier_ended(BarrierEnd::TimedOut);
             tracing::warn!(
                 %upstream, cause, ?limit,
                 "a causal read on the new primary did not pass within barrier-timeout: clients wait on \
