@@ -44,8 +44,9 @@ impl Monitor {
         let (wire, mut events) = mpsc::channel(QUEUE);
         let (checks, mut checked) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(keep(Arc::clone(&server), pace, seed, wire));
-        tasks.spawn(poll(server, pace, Reports { queue: checks, clock: self.clock }));
+        let (bell, hurry) = watch::channel(());
+        tasks.spawn(keep(Arc::clone(&server), pace, seed, wire, bell));
+        tasks.spawn(poll(server, pace, hurry, Reports { queue: checks, clock: self.clock }));
         loop {
             tokio::select! {
                 biased;

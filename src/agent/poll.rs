@@ -7,7 +7,8 @@ use std::time::Duration;
 use capitana_core::health::Reading;
 use mysql_async::Conn;
 use tokio::sync::mpsc::Sender;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::server::{self, Server};
 use super::wire::Pace;
@@ -31,13 +32,13 @@ pub struct Checked {
     pub took: Duration,
 }
 
-/// Checks until the task is dropped.
-pub async fn poll(server: Arc<Server>, pace: Pace, reports: Reports) {
+/// Checks until the task is dropped, every interval and when `hurry` rings.
+pub async fn poll(server: Arc<Server>, pace: Pace, mut hurry: watch::Receiver<()>, reports: Reports) {
     let mut ticks = interval(pace.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut conn = None;
     loop {
-        ticks.tick().await;
+        due(&mut ticks, &mut hurry).await;
         let asked = Instant::now();
         let mut check = Box::pin(check(Arc::clone(&server), conn.take()));
         conn = match timeout(pace.limit, &mut check).await {
@@ -47,6 +48,14 @@ pub async fn poll(server: Arc<Server>, pace: Pace, reports: Reports) {
             }
             Err(_) => overdue(check, pace, asked, &reports).await,
         };
+    }
+}
+
+/// Returns when it is time for a check; the next one is due an interval later.
+async fn due(ticks: &mut Interval, hurry: &mut watch::Receiver<()>) {
+    tokio::select! {
+        _ = ticks.tick() => {}
+        Ok(()) = hurry.changed() => ticks.reset(),
     }
 }
 
@@ -96,5 +105,30 @@ impl Reports {
         let checked = Checked { outcome, asked: asked - self.clock, took: asked.elapsed() };
         // The receiver is gone only when the agent ends.
         let _ = self.queue.send(checked).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_check_is_due_at_once_when_the_wire_rings() {
+        let (bell, mut hurry) = watch::channel(());
+        let mut ticks = interval(INTERVAL);
+        due(&mut ticks, &mut hurry).await;
+        bell.send_replace(());
+        timeout(Duration::from_secs(10), due(&mut ticks, &mut hurry)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn checks_go_on_when_nobody_can_ring_any_more() {
+        let (_, mut hurry) = watch::channel(());
+        let mut ticks = interval(Duration::from_millis(1));
+        for _ in 0..3 {
+            timeout(Duration::from_secs(10), due(&mut ticks, &mut hurry)).await.unwrap();
+        }
     }
 }

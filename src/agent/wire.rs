@@ -8,6 +8,7 @@ use capitana_core::backoff::Backoff;
 use capitana_core::health::Event;
 use mysql_async::Conn;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::server::{self, Failure, Server, Slept};
@@ -29,8 +30,15 @@ pub struct Pace {
     pub limit: Duration,
 }
 
-/// Keeps the wire until the task is dropped, and reports what becomes of it.
-pub async fn keep(server: Arc<Server>, pace: Pace, seed: u64, events: Sender<Event>) {
+/// Keeps the wire until the task is dropped, and reports what becomes of it. Rings for a check when the server answers and
+/// yet has ended the wire or its statement: a node that leaves the cluster ends its connections before it stops to listen.
+pub async fn keep(
+    server: Arc<Server>,
+    pace: Pace,
+    seed: u64,
+    events: Sender<Event>,
+    hurry: watch::Sender<()>,
+) {
     let mut backoff = Backoff::new(pace.interval, LONGEST_WAIT.max(pace.interval), seed);
     let mut pause = Duration::ZERO;
     loop {
@@ -39,8 +47,9 @@ pub async fn keep(server: Arc<Server>, pace: Pace, seed: u64, events: Sender<Eve
             Ok(conn) => {
                 backoff.reset();
                 send(&events, Event::Answered).await;
+                hurry.send_replace(());
                 sleep(pause).await;
-                let held = hold(conn, pace.interval).await;
+                let held = hold(conn, pace.interval, &hurry).await;
                 // Connections that somebody kills again and again are not opened without pause.
                 pause = if held < pace.interval { pace.interval } else { Duration::ZERO };
                 continue;
@@ -59,12 +68,15 @@ pub async fn keep(server: Arc<Server>, pace: Pace, seed: u64, events: Sender<Eve
 }
 
 /// Returns when the connection is broken, with the time it lasted.
-async fn hold(mut conn: Conn, interval: Duration) -> Duration {
+async fn hold(mut conn: Conn, interval: Duration, hurry: &watch::Sender<()>) -> Duration {
     let began = Instant::now();
     let cause = loop {
         match timeout(UNANSWERED, server::sleep(&mut conn)).await {
             Ok(Ok(Slept::Whole)) => {}
-            Ok(Ok(Slept::Interrupted)) => sleep(interval).await,
+            Ok(Ok(Slept::Interrupted)) => {
+                hurry.send_replace(());
+                sleep(interval).await;
+            }
             Ok(Err(error)) => break mariadb::words(&error),
             Err(_) => break format!("no answer for {UNANSWERED:?}"),
         }
