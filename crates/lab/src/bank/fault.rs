@@ -63,7 +63,10 @@ impl Fault {
                 agent.start().await?;
             }
         }
-        node.wait_ready(lab.nodes().len()).await?;
+        // All of them: a node that stood still takes itself for a member until it hears of the others.
+        for node in lab.nodes() {
+            node.wait_ready(lab.nodes().len()).await?;
+        }
         let complete = async || {
             for proxy in lab.proxies() {
                 let members = proxy.status().await.ok()?.election.members;

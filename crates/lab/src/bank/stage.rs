@@ -64,6 +64,8 @@ pub(crate) struct Seen {
     pub(crate) floor: Option<Duration>,
     /// From the fault until the first write was acknowledged on the new primary, through a proxy.
     pub(crate) led: Option<Duration>,
+    /// From the fault until the first proxy led new sessions to the new primary, as it says itself.
+    pub(crate) opened: Option<Duration>,
     /// What the customers saw.
     pub(crate) tally: Tally,
     /// The most sessions that broke of one customer.
@@ -74,9 +76,17 @@ impl Seen {
     /// What the way through a proxy adds, in milliseconds. Less than nothing where the new primary was open before a
     /// pending write of its own client was answered.
     pub(crate) fn added_ms(&self) -> Option<f64> {
-        let (floor, led) = (self.floor?.as_secs_f64(), self.led?.as_secs_f64());
-        Some((led - floor) * 1_000.0)
+        Some(millis_between(self.floor?, self.led?))
     }
+
+    /// The part of that which is over when the proxy opens; the rest is connecting, and a client's transaction.
+    pub(crate) fn opened_after_floor_ms(&self) -> Option<f64> {
+        Some(millis_between(self.floor?, self.opened?))
+    }
+}
+
+fn millis_between(from: Duration, to: Duration) -> f64 {
+    (to.as_secs_f64() - from.as_secs_f64()) * 1_000.0
 }
 
 impl<'a> Stage<'a> {
@@ -140,16 +150,17 @@ impl<'a> Stage<'a> {
         let breaks = self.bank.broken().into_iter().zip(broken).map(|(now, before)| now - before);
         let probed = self.probes.led(at).into_iter().chain(self.bank.first_after(at)).min();
         let floor = self.probes.node_resumed(self.primary()?, at);
-        let seen = Seen {
+        let mut seen = Seen {
             fault: at,
             fault_unix_ms: u64::try_from(unix.as_millis())?,
             gap: self.bank.longest_gap(at),
             floor: floor.map(|resumed| resumed - at),
             led: probed.map(|led| led - at),
+            opened: None,
             tally: self.bank.tally() - before,
             most_broken: breaks.max().unwrap_or_default(),
         };
-        self.tell(fault, agreed, &seen).await;
+        self.tell(fault, agreed, &mut seen).await;
         Ok(seen)
     }
 
@@ -179,7 +190,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    async fn tell(&self, fault: Fault, agreed: Duration, seen: &Seen) {
+    async fn tell(&self, fault: Fault, agreed: Duration, seen: &mut Seen) {
         let progress = self.lab.progress();
         let or_none = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), shown);
         progress.say(format_args!(
@@ -192,7 +203,9 @@ impl<'a> Stage<'a> {
             seen.tally
         ));
         for proxy in self.lab.proxies() {
-            progress.say(timeline::told(proxy, self.route.epoch, seen.fault_unix_ms).await);
+            let told = timeline::told(proxy, self.route.epoch, seen.fault_unix_ms).await;
+            progress.say(told.line);
+            seen.opened = seen.opened.into_iter().chain(told.opened_ms.map(Duration::from_millis)).min();
         }
     }
 }

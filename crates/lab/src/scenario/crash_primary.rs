@@ -25,11 +25,13 @@ async fn run(progress: Progress) -> Result<Report> {
 async fn crash(lab: &Lab, report: &mut Report) -> Result<()> {
     let rounds = if quick() { 2 } else { 10 };
     let mut stage = Stage::enter(lab).await?;
-    let (mut gaps, mut added, mut floors, mut most_broken) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut gaps, mut added, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut opened, mut most_broken) = (Vec::new(), 0);
     for _ in 0..rounds {
         let seen = stage.round(Fault::Crash, report).await?;
         gaps.push(seen.gap.as_secs_f64() * 1_000.0);
         added.extend(seen.added_ms());
+        opened.extend(seen.opened_after_floor_ms());
         floors.extend(seen.floor.map(|floor| floor.as_secs_f64() * 1_000.0));
         most_broken = most_broken.max(seen.most_broken);
     }
@@ -38,6 +40,7 @@ async fn crash(lab: &Lab, report: &mut Report) -> Result<()> {
     report.count("rounds", rounds);
     report.figure("added_gap_ms_median", median.round());
     report.figure("added_gap_ms_p99", percentile(&added, 99).round());
+    report.figure("opened_after_floor_ms_median", percentile(&opened, 50).round());
     report.figure("galera_floor_ms_median", percentile(&floors, 50).round());
     report.figure("galera_floor_ms_p99", percentile(&floors, 99).round());
     report.figure("write_gap_ms_median", percentile(&gaps, 50).round());
