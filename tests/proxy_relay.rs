@@ -12,7 +12,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use support::{
-    Random, Start, Stub, connect, greeting, metric, nothing_is_left, pair, read_all, read_packet, seed, until,
+    Random, Start, Stub, connect, greeting, login, metric, nothing_is_left, pair, read_all, read_packet,
+    seed, until,
 };
 
 #[test]

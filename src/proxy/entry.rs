@@ -3,12 +3,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use capitana_core::handshake::Handshake;
+use capitana_core::packet::HEADER;
 use capitana_core::tls::Records;
 use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
 use super::close::refuse;
@@ -98,6 +100,9 @@ async fn approach(
         handshake.from_server(&begun.greeting);
         (refusal, Some(Opened { route: route.clone(), seen: handshake.seen().clone() }))
     })?;
+    if is_tls(&login) && !outlasts(worker, client, deadline).await {
+        return Err(nowhere(Refusal::silent(EndReason::ClientClosed)));
+    }
     worker.counters.add(0, begun.greeting.len() as u64);
     let greeting = std::mem::take(&mut begun.greeting);
     match begun.take() {
@@ -106,4 +111,18 @@ async fn approach(
         }
         None => Err(nowhere(Refusal::silent(EndReason::UpstreamError))),
     }
+}
+
+/// Whether it is a request for TLS, with what has come behind it.
+fn is_tls(login: &[u8]) -> bool {
+    login.starts_with(&[(TLS_REQUEST - HEADER) as u8, 0, 0])
+}
+
+/// Whether a client is still there when its TLS handshake may begin: broken ones before it are made good first.
+async fn outlasts(worker: &Worker, client: &TcpStream, deadline: Instant) -> bool {
+    if timeout_at(deadline, worker.shared.amends.clear()).await.is_err() {
+        return false;
+    }
+    // A moment at most: either there is something to see at once, or the client waits.
+    !matches!(timeout(Duration::ZERO, client.peek(&mut [0])).await, Ok(Ok(0) | Err(_)))
 }

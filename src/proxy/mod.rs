@@ -42,7 +42,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::{Epoch, Route};
 use prometheus::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminServer;
@@ -76,7 +76,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
     metrics.route_open.set(i64::from(config.primary.is_some()));
-    let (amends, broken_off) = mpsc::unbounded_channel();
+    let (amends, broken_off) = amends::Amends::new();
     let shared = Arc::new(Shared::new(config, routes, metrics, amends));
 
     runtime.block_on(async {

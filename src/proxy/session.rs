@@ -16,7 +16,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission::ClientPlaces;
-use super::amends::BrokenOff;
 use super::close::refuse;
 use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
@@ -238,8 +237,7 @@ fn conclude(
         worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
     }
     if !records.is_settled() {
-        // It is taken unless the proxy has ended.
-        let _ = worker.shared.amends.send(BrokenOff { upstream, place });
+        worker.shared.amends.park(upstream, place);
     }
     Epilogue { reason, opened: Some(opened), to_upstream, to_client }
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::amends::BrokenOff;
+use super::amends::Amends;
 use super::barrier::Barriers;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
@@ -33,7 +33,7 @@ pub struct Shared {
     /// Handshakes that are ended in the place of clients that have vanished.
     pub partings: Semaphore,
     /// Takes TLS handshakes that clients broke off.
-    pub amends: mpsc::UnboundedSender<BrokenOff>,
+    pub amends: Amends,
     /// No more connections are accepted.
     pub stop: CancellationToken,
     /// Sessions that still run end now.
@@ -46,12 +46,7 @@ pub struct Shared {
 impl Shared {
     /// Everything at its start.
     #[must_use]
-    pub fn new(
-        config: ProxyConfig,
-        routes: RouteTable,
-        metrics: ProxyMetrics,
-        amends: mpsc::UnboundedSender<BrokenOff>,
-    ) -> Self {
+    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics, amends: Amends) -> Self {
         let started = Instant::now();
         Self {
             barriers: Barriers::new(started),

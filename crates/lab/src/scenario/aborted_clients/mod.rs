@@ -51,7 +51,9 @@ async fn run(progress: Progress) -> Result<Report> {
         .proxies(1)
         .server_option("skip_name_resolve", "OFF")
         .server_option("max_connect_errors", "10")
-        .server_option("performance_schema", "ON");
+        .server_option("performance_schema", "ON")
+        // Below the server's max_connections, so that the monitoring account always gets in.
+        .proxy_argument("--max-upstream-connections=400");
     in_lab(builder, &progress, async |lab, report| abort(lab, report).await).await
 }
 
