@@ -164,7 +164,7 @@ settings! {
         monitor_password_file: Option<PathBuf>,
 
         /// How long a new primary may take to have every write acknowledged before it
-        #[arg(env = "CAPITANA_BARRIER_TIMEOUT", value_name = "DURATION", default_value = "5s")]
+        #[arg(env = "CAPITANA_BARRIER_TIMEOUT", value_name = "DURATION", default_value = "8s")]
         barrier_timeout: Text<Period>,
 
         /// What to do with a new primary that did not pass the barrier in time

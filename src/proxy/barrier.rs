@@ -91,11 +91,12 @@ impl Barriers {
         self.elected.send_replace(None);
     }
 
-    /// No session is left that is older than `epoch`.
-    pub fn drained(&self, epoch: Epoch) {
-        let now = self.started.elapsed();
-        self.update(|gate, _| gate.drained(epoch, now));
-        self.want(now);
+    /// No session of this proxy is left that is older than `epoch`. Those of other proxies may acknowledge writes until
+    /// their drains end too, at the latest `others` from now, and a client may come from one of them.
+    pub fn drained(&self, epoch: Epoch, others: Duration) {
+        let end = self.started.elapsed() + others;
+        self.update(|gate, _| gate.drained(epoch, end));
+        self.want(self.started.elapsed());
     }
 
     /// A causal read begun at `begun` has passed. Answers how long the barrier took, if this is what ended it.

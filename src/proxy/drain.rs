@@ -24,6 +24,8 @@ const LONGEST_ROUND: Duration = Duration::from_secs(2);
 /// For so long sessions at work are left alone. Then they are stopped at the end of a statement, and those that are in no
 /// transaction there end: the client learns that its next statement was not sent.
 const LENIENCE: Duration = Duration::from_secs(1);
+/// How much later than here a change of the primary may be seen by another proxy that still has ZooKeeper.
+const OTHERS: Duration = Duration::from_secs(2);
 /// Time between two lines about progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -79,7 +81,8 @@ impl<'a> Drain<'a> {
             }
             first = first.or(Some(left));
             if left == 0 {
-                self.shared.barriers.drained(self.newest);
+                let others = (limit + OTHERS).saturating_sub(self.started.elapsed());
+                self.shared.barriers.drained(self.newest, others);
                 self.shared.milestones.drained(self.newest);
                 break;
             }
