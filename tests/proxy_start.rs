@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 use capitana::exit;
-use support::{Client, Start, Stub, free_address};
+use support::{Client, Proxy, Start, Stub, free_address, until};
 
 #[test]
 fn every_listener_leads_to_the_primary() {
@@ -41,29 +41,38 @@ fn ipv6_is_listened_on_and_led_to_where_the_machine_has_it() {
     assert_eq!(stub.accepted(), 2);
 }
 
+/// A proxy on every address of both families. The port can be taken meanwhile, by any process on any address.
+fn on_every_address(primary: SocketAddr) -> (Proxy, u16) {
+    loop {
+        let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        let any = format!("0.0.0.0:{port},[::]:{port}");
+        let mut proxy = Start::to(primary).flag("--listen", &any).spawn();
+        if until("it serves or has ended", || proxy.serves()) {
+            return (proxy, port);
+        }
+        assert_eq!(proxy.exit_code(), i32::from(exit::UNAVAILABLE));
+    }
+}
+
 #[test]
 fn both_families_can_be_listed_with_the_same_port() {
     if free_ipv6().is_none() {
         return ipv6_is_listened_on_and_led_to_where_the_machine_has_it();
     }
     let stub = Stub::echo();
-    let port = free_address().port();
-    let any = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
-    let _proxy = Start::to(stub.address).flag("--listen", &any.join(",")).start();
+    let (_proxy, port) = on_every_address(stub.address);
     Client::open(SocketAddr::new("127.0.0.1".parse().unwrap(), port)).echo(b"four");
     Client::open(SocketAddr::new("::1".parse().unwrap(), port)).echo(b"six");
 }
 
 #[test]
 fn a_name_is_resolved_to_the_primary() {
-    let stub = Stub::echo();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let relay = Stub::on(SocketAddr::new("127.0.0.1".parse().unwrap(), port), |stream| {
-        drop(support::accept_login(stream));
-    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stub = Stub::behind(listener, |stream| drop(support::accept_login(stream)));
+    let port = stub.address.port();
     let proxy = Start::with(&["--primary", &format!("localhost:{port}")]).start();
     Client::open(proxy.listen);
-    assert_eq!((relay.accepted(), stub.accepted()), (1, 0));
+    assert_eq!(stub.accepted(), 1);
 }
 
 #[test]
