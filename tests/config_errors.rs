@@ -74,6 +74,11 @@ fn each_kind_of_value_says_what_it_expects() {
     refused_line("hold-timeout = \"soon\"", "a duration longer than 0, such as \"8s\"");
     refused_line("hold-timeout = \"0s\"", "longer than 0");
     refused_line("shutdown-timeout = \"99years\"", "longer than a year");
+    refused_line(
+        "zookeeper-session-timeout = \"61min\"",
+        "1h at most, such as \"6s\": \"61min\" is longer than an hour",
+    );
+    refused_line("zookeeper-session-timeout = \"0s\"", "longer than 0");
     refused_line("threads = 0", "a whole number, 1 or more");
     refused_line("threads = 4000", "at most 1024");
     refused_line("max-held = -1", "0 or more");
