@@ -225,3 +225,11 @@ fn only_members_that_were_not_skipped_before_are_new() {
     assert_eq!(new.len(), 1);
     assert_eq!((new[0].name.as_str(), new[0].reason), ("node-0", SkipReason::Unparsable));
 }
+
+#[test]
+fn an_epoch_keeps_the_address_it_was_first_followed_to() {
+    let mut election = following();
+    let change = on(&mut election, view(10, vec![member("node-0", 10, "db2")]));
+    assert_eq!(change, Change::None);
+    assert_eq!(election.route(), Some(&route(10, "db1:3306")));
+}
