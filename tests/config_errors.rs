@@ -144,3 +144,16 @@ fn a_bad_value_is_refused_even_where_a_flag_beats_it() {
     let error = with_flags::<ProxySettings>(file, &["--hold-timeout", "8s"]).unwrap_err();
     assert!(error.to_string().contains("settings.toml:2: hold-timeout"), "{error}");
 }
+
+#[test]
+fn a_fixed_primary_is_not_the_proxy_itself() {
+    let problem = "is where this proxy listens itself";
+    refused("primary = \"127.0.0.1:3306\"\n", "1: primary: ", problem);
+    refused("primary = \"10.0.0.1:3307\"\nlisten = [\"10.0.0.1:3307\"]\n", "1: primary: ", problem);
+}
+
+#[test]
+fn a_limit_beyond_reason_is_refused() {
+    refused_line("max-held = 9223372036854775807", "expected at most 10000000");
+    refused_line("max-connections = 9223372036854775807", "expected at most 10000000");
+}

@@ -6,11 +6,12 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use capitana::exit;
-use support::{Client, Proxy, Start, Stub, free_address, until};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Client, Proxy, Start, Stub, error_of, free_address, metric, read_packet, until};
 
 #[test]
 fn every_listener_leads_to_the_primary() {
@@ -101,4 +102,34 @@ fn without_the_permission_to_listen_it_says_so_in_one_line() {
     } else {
         assert_eq!(output.status.code(), Some(exit::CONFIG.into()), "{said}");
     }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let (stub, listen, admin) = (Stub::echo(), free_address(), free_address());
+    let mut proxy = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_capitana"), "proxy"])
+        .args(["--primary", &stub.address.to_string()])
+        .args(["--listen", &listen.to_string(), "--admin-listen", &admin.to_string()])
+        .stderr(fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    until("it listens", || TcpStream::connect(listen).ok());
+    Client::open(listen).echo(b"without a word");
+    until("no session is left", || (metric(admin, "capitana_sessions") == 0.0).then_some(()));
+    kill_process(Pid::from_child(&proxy), Signal::TERM).unwrap();
+    assert!(proxy.wait().unwrap().success());
+}
+
+#[test]
+fn a_name_that_leads_back_to_the_proxy_is_not_followed_for_ever() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (primary, listen) = (format!("localhost:{port}"), format!("127.0.0.1:{port}"));
+    let flags = ["--primary", &primary, "--listen", &listen, "--hold-timeout", "1s"];
+    let proxy = Start::with(&flags).start();
+    let mut client = TcpStream::connect(proxy.listen).unwrap();
+    let (code, said) = error_of(&read_packet(&mut client).unwrap());
+    assert!(code == 1053 && said.contains("this proxy's own address"), "{code} {said}");
+    // The client's own and those of a second of attempts, each of which is accepted once and goes no further.
+    assert!(metric(proxy.admin, "capitana_connections_accepted_total") < 100.0);
 }

@@ -76,6 +76,7 @@ impl Director {
         let before = (self.election.view().clone(), self.election.link().clone());
         let failed_before = self.election.read_failure().map(str::to_owned);
         let change = self.election.on(event, now);
+        self.set_route();
         self.report_read_failure(failed_before.as_deref());
         self.report_link(&before.1);
         self.report_skipped(&before.0);
@@ -117,13 +118,16 @@ impl Director {
         }
     }
 
-    /// The route first: sessions wait for it, people for the status.
-    fn publish(&self) {
-        let route = self.election.route();
-        self.shared.routes.set(match (route, self.election.why_no_route()) {
+    /// Before anything else: sessions wait for it, people for the rest.
+    fn set_route(&self) {
+        self.shared.routes.set(match (self.election.route(), self.election.why_no_route()) {
             (Some(route), _) => RouteState::Open(route.clone()),
             (None, why) => RouteState::Closed(why.unwrap_or_default()),
         });
+    }
+
+    fn publish(&self) {
+        let route = self.election.route();
         let metrics = &self.shared.metrics;
         metrics.epoch.set(route.map_or(0, |r| r.epoch.0));
         metrics.route_open.set(i64::from(route.is_some()));

@@ -19,6 +19,7 @@ use super::dial::dial;
 use super::leash::Leash;
 use super::route::RouteState;
 use super::worker::Worker;
+use crate::config::ProxyConfig;
 
 /// First and longest pause before a server that refused is asked again, unless the route changes first. A restarting
 /// MariaDB refuses for seconds; a crashed one is out of the election within milliseconds. Thousands of clients may wait
@@ -117,7 +118,7 @@ impl Hold<'_> {
         let started = Instant::now();
         let config = self.worker.shared.config.load_full();
         let connected = Cell::new(false);
-        let greeted = greeting(&route.upstream, config.dial_timeout, &connected);
+        let greeted = greeting(&route.upstream, &config, &connected);
         let greeted = timeout_at(self.since + self.limit, greeted);
         let greeted = tokio::select! {
             biased;
@@ -212,10 +213,10 @@ impl Drop for Place<'_> {
 
 async fn greeting(
     upstream: &HostPort,
-    dial_timeout: Duration,
+    config: &ProxyConfig,
     connected: &Cell<bool>,
 ) -> io::Result<(TcpStream, Vec<u8>)> {
-    let mut stream = dial(upstream, dial_timeout).await?;
+    let mut stream = dial(upstream, config.dial_timeout, &config.listen).await?;
     connected.set(true);
     let mut bytes = vec![0; GREETING];
     let read = poll_fn(|cx| {
