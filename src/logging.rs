@@ -60,7 +60,10 @@ impl LogControl {
 pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
     let filter = parse_filter(without_echo(filter)).map_err(Error::Internal)?;
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
-    let lines = fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
+    // Said on standard error, which panics when it is standard error that cannot be written: lines that cannot be
+    // written are lost, and nothing else.
+    let quiet = fmt().log_internal_errors(false);
+    let lines = quiet.with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
     let (installed, set): (_, SetFilter) = match format {
         LogFormat::Human => {
             let lines = lines.with_target(false).with_filter_reloading();

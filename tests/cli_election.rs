@@ -43,6 +43,8 @@ async fn primary_prints_the_oldest_member_and_then_the_next() {
     let (first, _) = register(&session, "db1.internal").await;
     register(&session, r#"{"host": "10.0.0.2", "port": 3307, "of": "a later version"}"#).await;
     assert_eq!(primary().out, "db1.internal:3306\n");
+    let mut allowed = capitana(&["primary", "--zookeeper", &zookeeper]);
+    assert_eq!(run(allowed.env("CAPITANA_ALLOW_UPSTREAMS", "10.0.0.0/8")).out, "10.0.0.2:3307\n");
 
     session.delete(&first).await.unwrap();
     assert_eq!(primary().out, "10.0.0.2:3307\n");

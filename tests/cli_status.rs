@@ -77,6 +77,17 @@ fn primary_names_a_fixed_primary() {
 }
 
 #[test]
+fn primary_reads_the_environment_as_the_proxy_does() {
+    let said = run(capitana(&["primary"]).env("CAPITANA_PRIMARY", "db2:3306"));
+    assert_eq!((said.code, said.out.as_str()), (0, "db2:3306\n"));
+    let (_directory, path) = fixed();
+    let said = run(capitana(&["primary", "--config", &path]).env("CAPITANA_PRIMARY", "db2:3306"));
+    assert_eq!(said.out, "db2:3306\n", "the environment beats the file");
+    let said = run(capitana(&["primary"]).env("CAPITANA_PRIMARY", "db2:port"));
+    said.failed(exit::CONFIG, "CAPITANA_PRIMARY");
+}
+
+#[test]
 fn status_shows_what_a_proxy_says() {
     let (_directory, path) = fixed();
     let address = proxy("200 OK", FOLLOWING).to_string();

@@ -74,6 +74,11 @@ fn each_kind_of_value_says_what_it_expects() {
     refused_line("hold-timeout = \"soon\"", "a duration longer than 0, such as \"8s\"");
     refused_line("hold-timeout = \"0s\"", "longer than 0");
     refused_line("shutdown-timeout = \"99years\"", "longer than a year");
+    refused_line(
+        "zookeeper-session-timeout = \"61min\"",
+        "1h at most, such as \"6s\": \"61min\" is longer than an hour",
+    );
+    refused_line("zookeeper-session-timeout = \"0s\"", "longer than 0");
     refused_line("threads = 0", "a whole number, 1 or more");
     refused_line("threads = 4000", "at most 1024");
     refused_line("max-held = -1", "0 or more");
@@ -138,4 +143,17 @@ fn a_bad_value_is_refused_even_where_a_flag_beats_it() {
     let file = "zookeeper = \"zk1\"\nhold-timeout = \"soon\"\n";
     let error = with_flags::<ProxySettings>(file, &["--hold-timeout", "8s"]).unwrap_err();
     assert!(error.to_string().contains("settings.toml:2: hold-timeout"), "{error}");
+}
+
+#[test]
+fn a_fixed_primary_is_not_the_proxy_itself() {
+    let problem = "is where this proxy listens itself";
+    refused("primary = \"127.0.0.1:3306\"\n", "1: primary: ", problem);
+    refused("primary = \"10.0.0.1:3307\"\nlisten = [\"10.0.0.1:3307\"]\n", "1: primary: ", problem);
+}
+
+#[test]
+fn a_limit_beyond_reason_is_refused() {
+    refused_line("max-held = 9223372036854775807", "expected at most 10000000");
+    refused_line("max-connections = 9223372036854775807", "expected at most 10000000");
 }

@@ -6,11 +6,12 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use capitana::exit;
-use support::{Client, Start, Stub, free_address};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Client, Proxy, Start, Stub, error_of, free_address, metric, read_packet, until};
 
 #[test]
 fn every_listener_leads_to_the_primary() {
@@ -41,29 +42,38 @@ fn ipv6_is_listened_on_and_led_to_where_the_machine_has_it() {
     assert_eq!(stub.accepted(), 2);
 }
 
+/// A proxy on every address of both families. The port can be taken meanwhile, by any process on any address.
+fn on_every_address(primary: SocketAddr) -> (Proxy, u16) {
+    loop {
+        let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        let any = format!("0.0.0.0:{port},[::]:{port}");
+        let mut proxy = Start::to(primary).flag("--listen", &any).spawn();
+        if until("it serves or has ended", || proxy.serves()) {
+            return (proxy, port);
+        }
+        assert_eq!(proxy.exit_code(), i32::from(exit::UNAVAILABLE));
+    }
+}
+
 #[test]
 fn both_families_can_be_listed_with_the_same_port() {
     if free_ipv6().is_none() {
         return ipv6_is_listened_on_and_led_to_where_the_machine_has_it();
     }
     let stub = Stub::echo();
-    let port = free_address().port();
-    let any = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
-    let _proxy = Start::to(stub.address).flag("--listen", &any.join(",")).start();
+    let (_proxy, port) = on_every_address(stub.address);
     Client::open(SocketAddr::new("127.0.0.1".parse().unwrap(), port)).echo(b"four");
     Client::open(SocketAddr::new("::1".parse().unwrap(), port)).echo(b"six");
 }
 
 #[test]
 fn a_name_is_resolved_to_the_primary() {
-    let stub = Stub::echo();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let relay = Stub::on(SocketAddr::new("127.0.0.1".parse().unwrap(), port), |stream| {
-        drop(support::accept_login(stream));
-    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stub = Stub::behind(listener, |stream| drop(support::accept_login(stream)));
+    let port = stub.address.port();
     let proxy = Start::with(&["--primary", &format!("localhost:{port}")]).start();
     Client::open(proxy.listen);
-    assert_eq!((relay.accepted(), stub.accepted()), (1, 0));
+    assert_eq!(stub.accepted(), 1);
 }
 
 #[test]
@@ -92,4 +102,34 @@ fn without_the_permission_to_listen_it_says_so_in_one_line() {
     } else {
         assert_eq!(output.status.code(), Some(exit::CONFIG.into()), "{said}");
     }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let (stub, listen, admin) = (Stub::echo(), free_address(), free_address());
+    let mut proxy = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_capitana"), "proxy"])
+        .args(["--primary", &stub.address.to_string()])
+        .args(["--listen", &listen.to_string(), "--admin-listen", &admin.to_string()])
+        .stderr(fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    until("it listens", || TcpStream::connect(listen).ok());
+    Client::open(listen).echo(b"without a word");
+    until("no session is left", || (metric(admin, "capitana_sessions") == 0.0).then_some(()));
+    kill_process(Pid::from_child(&proxy), Signal::TERM).unwrap();
+    assert!(proxy.wait().unwrap().success());
+}
+
+#[test]
+fn a_name_that_leads_back_to_the_proxy_is_not_followed_for_ever() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (primary, listen) = (format!("localhost:{port}"), format!("127.0.0.1:{port}"));
+    let flags = ["--primary", &primary, "--listen", &listen, "--hold-timeout", "1s"];
+    let proxy = Start::with(&flags).start();
+    let mut client = TcpStream::connect(proxy.listen).unwrap();
+    let (code, said) = error_of(&read_packet(&mut client).unwrap());
+    assert!(code == 1053 && said.contains("this proxy's own address"), "{code} {said}");
+    // The client's own and those of a second of attempts, each of which is accepted once and goes no further.
+    assert!(metric(proxy.admin, "capitana_connections_accepted_total") < 100.0);
 }

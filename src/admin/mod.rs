@@ -6,8 +6,9 @@ mod routes;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use capitana_core::limit::RateLimit;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -64,6 +65,7 @@ impl AdminServer {
     /// Serves until `stop`.
     pub async fn serve(self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (mut log, started) = (RateLimit::new(1, 3), Instant::now());
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
@@ -80,7 +82,9 @@ impl AdminServer {
                         });
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "admin endpoint: accept failed");
+                        if let Some(suppressed) = log.admit(started.elapsed()) {
+                            tracing::warn!(%error, suppressed, "admin endpoint: accept failed");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -94,7 +98,9 @@ async fn connection(stream: TcpStream, registry: Registry, view: Arc<dyn AdminVi
         let response = routes::answer(&request, &registry, view.as_ref());
         async move { Ok::<_, Infallible>(response) }
     });
+    // One request a connection: whoever keeps connections open keeps nobody else out.
     let served = http1::Builder::new()
+        .keep_alive(false)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)

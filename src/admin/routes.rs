@@ -1,7 +1,7 @@
 //! What each path of the admin endpoint answers. No IO.
 
+use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus::{Encoder, Registry, TextEncoder};

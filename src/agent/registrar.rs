@@ -75,6 +75,7 @@ impl Registrar {
             match self.serve(&session).await {
                 Ended::Withdrawn => return self.close(session).await,
                 Ended::SessionOver(cause) => {
+                    // The library's verdict: an ensemble that was down has not ended it.
                     self.link_down(cause);
                     self.on(Event::SessionOver);
                 }
@@ -221,7 +222,7 @@ impl Registrar {
                 tracing::info!(znode = %znode.name, epoch = %znode.epoch, "withdrawn from the election");
             }
             Change::Lost(znode) => {
-                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is lost: somebody deleted it, or its session is over");
+                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is lost: somebody deleted it, or its session is over and has to be resumed");
             }
             Change::RemovedLeftover(znode) => {
                 tracing::info!(znode, "removed a znode of this agent that was left over");

@@ -84,7 +84,6 @@ async fn create<C: Coordinator>(
         what: format!("create {prefix}"),
         cause: error.to_string(),
         outcome: Outcome::Refused,
-        no_node: false,
     })?;
     let (path, stat) = session.create_sequential(&prefix, &data).await?;
     let name = path.rsplit('/').next().unwrap_or(&path).to_owned();

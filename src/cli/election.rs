@@ -33,10 +33,25 @@ pub struct ElectionArgs {
     file: FileArg,
     #[command(flatten)]
     election: ElectionSettings,
+    #[command(flatten)]
+    proxy: ProxySide,
 
     /// How long to wait for an answer
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     timeout: Text<Period>,
+}
+
+/// What the proxy has beside the election, by the same names: what holds for it holds here. The environment is what
+/// they are for; as flags they are not shown.
+#[derive(Debug, Args)]
+struct ProxySide {
+    /// A fixed primary instead of an election
+    #[arg(long, env = "CAPITANA_PRIMARY", value_name = "HOST:PORT", hide = true)]
+    primary: Option<Text<HostPort>>,
+
+    /// Members that may be named
+    #[arg(long, env = "CAPITANA_ALLOW_UPSTREAMS", value_name = "RULE", value_delimiter = ',', hide = true)]
+    allow_upstreams: Vec<Text<AllowRule>>,
 }
 
 /// Which election, after the settings file has been read.
@@ -53,7 +68,7 @@ pub(super) struct Known {
 /// Where the primary's name comes from.
 #[derive(Debug)]
 pub(super) enum From {
-    /// The settings file names it: there is no election.
+    /// The settings name it: there is no election.
     Fixed(HostPort),
     /// ZooKeeper.
     Election(Election),
@@ -93,32 +108,31 @@ impl ElectionArgs {
         let mut election = self.election.clone();
         election.fill(&source)?;
         Ok(Known {
-            from: from(&election, &source)?,
+            from: self.proxy.from(&election, &source)?,
             timeout: self.timeout.value.0,
             document: source.into_document().map(|document| (document, kind)),
         })
     }
 }
 
-fn from(election: &ElectionSettings, source: &Source<'_>) -> Result<From, Error> {
-    let rules: Option<Vec<Text<AllowRule>>> = in_file(source, "allow-upstreams")?;
-    let fixed: Option<Text<HostPort>> = in_file(source, "primary")?;
-    match (&election.zookeeper, fixed) {
-        (Some(zookeeper), _) => Ok(From::Election(Election {
-            zookeeper: zookeeper.value.0.clone(),
-            path: election.election_path.value.0.clone(),
-            allowed: AllowList::new(rules.unwrap_or_default().into_iter().map(|rule| rule.value).collect()),
-        })),
-        (None, Some(fixed)) => Ok(From::Fixed(fixed.value)),
-        (None, None) => Err(source.error(
-            "zookeeper",
-            "missing: name ZooKeeper's servers with --zookeeper zk1:2181,zk2:2181 or a settings file with --config",
-        )),
+impl ProxySide {
+    fn from(&self, election: &ElectionSettings, source: &Source<'_>) -> Result<From, Error> {
+        let rules = source.value("allow_upstreams")?.unwrap_or_else(|| self.allow_upstreams.clone());
+        let fixed = source.value("primary")?.or_else(|| self.primary.clone());
+        match (&election.zookeeper, fixed) {
+            (Some(zookeeper), _) => Ok(From::Election(Election {
+                zookeeper: zookeeper.value.0.clone(),
+                path: election.election_path.value.0.clone(),
+                allowed: AllowList::new(rules.into_iter().map(|rule| rule.value).collect()),
+            })),
+            (None, Some(fixed)) => Ok(From::Fixed(fixed.value)),
+            (None, None) => Err(source.error(
+                "zookeeper",
+                "missing: name ZooKeeper's servers with --zookeeper zk1:2181,zk2:2181 or a settings file with \
+                 --config",
+            )),
+        }
     }
-}
-
-fn in_file<T: serde::de::DeserializeOwned>(source: &Source<'_>, key: &str) -> Result<Option<T>, Error> {
-    source.document().map_or(Ok(None), |document| document.value(key))
 }
 
 impl Election {

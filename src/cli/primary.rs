@@ -6,7 +6,7 @@ use capitana_core::HostPort;
 use clap::{ArgMatches, Args};
 
 use super::election::{Election, ElectionArgs, From};
-use super::wait::runtime;
+use super::wait::block_on;
 use crate::error::Error;
 
 pub(super) const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ impl PrimaryArgs {
         let primary = match known.from {
             From::Fixed(primary) => primary,
             From::Election(election) => {
-                let reading = runtime()?.block_on(election.read(known.timeout))?;
+                let reading = block_on(election.read(known.timeout))??;
                 first(&election, &reading.view)?
             }
         };

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use capitana_core::HostPort;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
@@ -67,9 +67,10 @@ pub(super) struct ShownRoute {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Sessions {
-    /// Relayed.
-    pub(super) active: i64,
-    /// Waiting for a primary.
+    /// All there are, waiting ones included.
+    #[serde(rename = "active")]
+    pub(super) all: i64,
+    /// Those of them that wait for a primary.
     pub(super) held: i64,
 }
 

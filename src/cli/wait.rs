@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use crate::error::Error;
@@ -13,10 +13,14 @@ use crate::error::Error;
 /// How long a person waits without wondering.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A runtime for one command, on the calling thread.
-pub(super) fn runtime() -> Result<Runtime, Error> {
+/// Runs one command to its answer, on the calling thread. A look-up of a host name that is still under way then is not
+/// waited for: it cannot be stopped, and may take much longer than the command may.
+pub(super) fn block_on<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|source| Error::System { doing: "cannot start a runtime", source })
+    let runtime = runtime.map_err(|source| Error::System { doing: "cannot start a runtime", source })?;
+    let answer = runtime.block_on(answer);
+    runtime.shutdown_background();
+    Ok(answer)
 }
 
 /// Waits for `answer`, and says on a terminal what is waited for if that takes more than a moment.

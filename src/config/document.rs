@@ -1,7 +1,8 @@
 //! A settings file: its keys, where each stands, and one clear line for whatever is wrong with it.
 //! Which keys there are is not known here.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,9 @@ use toml::de::{DeTable, ValueDeserializer};
 
 use super::value::shorten;
 use crate::error::{Error, Origin};
+
+/// The longest settings file that is read: a device or a log that is named by mistake has no end.
+const LONGEST: u64 = 1 << 20;
 
 /// A settings file that is TOML. Its values have not been looked at.
 #[derive(Debug)]
@@ -33,8 +37,13 @@ impl Document {
     /// # Errors
     /// The file cannot be read, or is not TOML.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
+        let unreadable = |source| Error::ReadFile { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = File::open(path).map_err(unreadable)?;
+        let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if read as u64 > LONGEST {
+            return Err(unreadable(io::Error::other("it is longer than 1 MiB, so it is no settings file")));
+        }
         Self::parse(path, text)
     }
 

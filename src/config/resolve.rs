@@ -45,6 +45,7 @@ impl Daemon for ProxySettings {
         warnings: &mut Vec<String>,
     ) -> Result<ProxyConfig, Error> {
         one_way_to_the_primary(&common, self.primary.is_some(), source)?;
+        self.leads_elsewhere(source)?;
         let rules = self.allow_upstreams.iter().map(|rule| rule.value.clone()).collect();
         Ok(ProxyConfig {
             listen: self.listeners(common.admin_listen, source)?,
@@ -94,6 +95,24 @@ fn one_way_to_the_primary(common: &CommonConfig, fixed: bool, source: &Source<'_
 }
 
 impl ProxySettings {
+    /// A proxy whose fixed primary is itself would connect to itself without end.
+    fn leads_elsewhere(&self, source: &Source<'_>) -> Result<(), Error> {
+        let Some(primary) = self.primary.as_ref().map(|text| &text.value) else { return Ok(()) };
+        let loopback = primary.host() == "localhost" || primary.ip().is_some_and(|ip| ip.is_loopback());
+        let is_primary = |listen: SocketAddr| {
+            let same_host = primary.ip() == Some(listen.ip()) || (listen.ip().is_unspecified() && loopback);
+            listen.port() == primary.port() && same_host
+        };
+        match self.listen.iter().map(|text| text.value).find(|listen| is_primary(*listen)) {
+            Some(listen) => {
+                let problem =
+                    format!("{primary} is where this proxy listens itself ({listen}): change one of the two");
+                Err(source.error("primary", problem))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn listeners(&self, admin: SocketAddr, source: &Source<'_>) -> Result<Vec<SocketAddr>, Error> {
         let listen: Vec<_> = self.listen.iter().map(|text| text.value).collect();
         if listen.is_empty() {

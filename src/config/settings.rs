@@ -13,7 +13,7 @@ use clap::builder::BoolishValueParser;
 
 use super::source::Source;
 use super::value::Text;
-use super::words::{Advertised, Ensemble, LogFilter, Name, Period, ZnodePath};
+use super::words::{Advertised, Ensemble, LogFilter, Name, Period, SessionTimeout, ZnodePath};
 use super::{BarrierFallback, LogFormat, ProxyProtocol, ServerAddress};
 use crate::error::Error;
 
@@ -75,7 +75,7 @@ settings! {
         /// How long ZooKeeper keeps a silent session: the time until a dead machine loses its candidacy
         #[arg(help_heading = "Election")]
         #[arg(env = "CAPITANA_ZOOKEEPER_SESSION_TIMEOUT", value_name = "DURATION", default_value = "6s")]
-        zookeeper_session_timeout: Text<Period>,
+        zookeeper_session_timeout: Text<SessionTimeout>,
 
         /// Where /metrics, /healthz, /readyz and /status are served [default: 127.0.0.1:9307 for the proxy,
         /// 127.0.0.1:9308 for the agent]

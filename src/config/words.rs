@@ -43,6 +43,27 @@ impl Word for Period {
     }
 }
 
+/// How long ZooKeeper keeps a silent session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionTimeout(pub Duration);
+
+/// ZooKeeper grants 20 of its ticks at most: 40 s on its defaults. Its protocol has 32 bits for the milliseconds, and what
+/// does not fit would come out as another duration.
+const LONGEST_SESSION: Duration = Duration::from_secs(3600);
+
+impl Word for SessionTimeout {
+    const EXPECTED: &'static str = "a duration longer than 0 and of 1h at most, such as \"6s\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        match Period::read(text)?.0 {
+            duration if duration > LONGEST_SESSION => {
+                Err(format!("\"{}\" is longer than an hour", shorten(text)))
+            }
+            duration => Ok(Self(duration)),
+        }
+    }
+}
+
 impl Word for usize {
     const EXPECTED: &'static str = "a whole number, 0 or more";
     const NUMBER: bool = true;

@@ -28,8 +28,6 @@ pub struct CoordinatorError {
     pub cause: String,
     /// What became of it.
     pub outcome: Outcome,
-    /// The znode in question does not exist.
-    pub no_node: bool,
 }
 
 /// The state of a session's link.

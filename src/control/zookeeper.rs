@@ -167,6 +167,5 @@ fn failed(what: &str, error: &ZkError) -> CoordinatorError {
         }
         _ => Outcome::Refused,
     };
-    let no_node = matches!(error, ZkError::NoNode);
-    CoordinatorError { what: what.to_owned(), cause: error.to_string(), outcome, no_node }
+    CoordinatorError { what: what.to_owned(), cause: error.to_string(), outcome }
 }

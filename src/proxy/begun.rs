@@ -50,10 +50,11 @@ pub async fn begin(
     header: Vec<u8>,
     deadline: Instant,
 ) -> Result<Begun, Unbegun> {
-    let limit = worker.shared.config.load().dial_timeout;
+    let config = worker.shared.config.load_full();
     let (started, epoch) = (Instant::now(), route.epoch);
     worker.shared.milestones.dialling(epoch);
-    let greeted = match timeout_at(deadline, dial(&route.upstream, limit)).await {
+    let greeted = match timeout_at(deadline, dial(&route.upstream, config.dial_timeout, &config.listen)).await
+    {
         Ok(Ok(stream)) => {
             let connection = Some((stream, place));
             let greeting = Vec::with_capacity(GREETING);

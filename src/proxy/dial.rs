@@ -15,21 +15,25 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Unanswered questions after which the connection is dead.
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// Resolves the name and connects to the first address that answers, within `limit` in all.
+/// Resolves the name and connects to the first address that answers, within `limit` in all. `own` are the addresses this
+/// process listens on.
 ///
 /// # Errors
 /// The name does not resolve, or the last address's failure.
-pub async fn dial(target: &HostPort, limit: Duration) -> io::Result<TcpStream> {
-    match tokio::time::timeout(limit, dial_any(target)).await {
+pub async fn dial(target: &HostPort, limit: Duration, own: &[SocketAddr]) -> io::Result<TcpStream> {
+    match tokio::time::timeout(limit, dial_any(target, own)).await {
         Ok(dialled) => dialled,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))),
     }
 }
 
-async fn dial_any(target: &HostPort) -> io::Result<TcpStream> {
+async fn dial_any(target: &HostPort, own: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in resolve(target).await? {
         match TcpStream::connect(address).await {
+            Ok(stream) if leads_back(&stream, own)? => {
+                last = io::Error::other("it is this proxy's own address");
+            }
             Ok(stream) => {
                 tune(&stream)?;
                 return Ok(stream);
@@ -38,6 +42,18 @@ async fn dial_any(target: &HostPort) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// Whether the connection ends at one of this process's own listeners, or at itself (RFC 9293 3.5 lets a socket connect
+/// to itself). A proxy that leads to itself would do so without end.
+fn leads_back(stream: &TcpStream, own: &[SocketAddr]) -> io::Result<bool> {
+    let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
+    let is_here = peer.ip().is_loopback() || peer.ip() == local.ip();
+    let covers = |listener: &SocketAddr| {
+        listener.port() == peer.port()
+            && (listener.ip() == peer.ip() || (listener.ip().is_unspecified() && is_here))
+    };
+    Ok(local == peer || own.iter().any(covers))
 }
 
 /// An IP address needs no look-up, and so no thread of the blocking pool.

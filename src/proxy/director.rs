@@ -103,7 +103,6 @@ impl Director {
         }
     }
 
-    /// The route first: sessions wait for it, people for the status.
     fn publish(&self) {
         let route = self.election.route();
         let newest = self.election.newest_epoch();

@@ -36,6 +36,7 @@ mod threads;
 mod waiting;
 mod worker;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -43,6 +44,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use capitana_core::{Epoch, Route};
 use prometheus::Registry;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminServer;
@@ -81,7 +83,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
 
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
-        let election = start_follower(&shared);
+        let (election, mut follower) = start_follower(&shared).unzip();
         let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election });
         let admin_stop = CancellationToken::new();
         let address = shared.config.load().common.admin_listen;
@@ -96,7 +98,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         threads.start_acceptors(&shared, listeners, &workers)?;
         drop(workers);
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
-        until_stopped(&shared, &mut signals, &mut threads, reload).await?;
+        until_stopped(&shared, &mut signals, (&mut threads, follower.as_mut()), reload).await?;
         wind_down(&shared, &mut signals, &mut threads).await;
         admin_stop.cancel();
         Ok(())
@@ -121,31 +123,38 @@ fn first_route(config: &ProxyConfig) -> RouteState {
     }
 }
 
-fn start_follower(shared: &Arc<Shared>) -> Option<watch::Receiver<ElectionStatus>> {
+fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatus>, JoinHandle<()>)> {
     let config = shared.config.load();
     let servers = config.common.zookeeper.clone().filter(|_| config.primary.is_none())?;
     let connector = ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout };
     let path = config.common.election_path.clone();
     let (director, status) = Director::new(Arc::clone(shared), path.clone());
-    tokio::spawn(follow::follow(connector, path, director, seed()));
+    let follower = tokio::spawn(follow::follow(connector, path, director, seed()));
     tokio::spawn(lead::run(Arc::clone(shared)));
     let teller = Arc::clone(shared);
     tokio::spawn(async move { teller.milestones.tell().await });
-    Some(status)
+    Some((status, follower))
 }
 
 /// Reloads until the first order to stop.
 ///
 /// # Errors
-/// A thread ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
+/// A thread or the follower ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
 async fn until_stopped(
     shared: &Shared,
     signals: &mut Signals,
-    threads: &mut Threads,
+    (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
     reload: &dyn Fn() -> Result<ProxyConfig, Error>,
 ) -> Result<(), Error> {
+    let mut follower_ended = pin!(async {
+        match follower {
+            Some(follower) => drop(follower.await),
+            None => std::future::pending().await,
+        }
+    });
     loop {
         tokio::select! {
+            () = &mut follower_ended => return Err(Error::Internal("the election's follower has ended".to_owned())),
             signal = signals.next() => match signal {
                 Signal::Stop => return Ok(()),
                 Signal::Reload => reload::reload(&shared.config, reload),

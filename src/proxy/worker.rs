@@ -141,11 +141,11 @@ impl Worker {
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
         }
-        self.sessions.borrow_mut().insert(leash.id, Rc::clone(&leash));
-        self.shared.metrics.sessions.inc();
+        let entry = Entry::new(Rc::clone(&self), Rc::clone(&leash));
         let tasks = self.tasks.clone();
         tasks.spawn_local(async move {
             let _place = place;
+            let _entry = entry;
             let started = Instant::now();
             match TcpStream::from_std(stream) {
                 Ok(stream) => {
@@ -154,9 +154,6 @@ impl Worker {
                 }
                 Err(error) => tracing::error!(%error, "a connection cannot be registered"),
             }
-            self.sessions.borrow_mut().remove(&leash.id);
-            self.shared.metrics.sessions.dec();
-            self.counters.sessions.fetch_sub(1, Relaxed);
         });
     }
 
@@ -193,5 +190,28 @@ impl Worker {
         for leash in self.sessions.borrow().values() {
             leash.end(EndReason::Shutdown);
         }
+    }
+}
+
+/// A session's place in its worker's table and counts, for as long as its task lives, however that ends.
+struct Entry {
+    worker: Rc<Worker>,
+    id: u64,
+}
+
+impl Entry {
+    fn new(worker: Rc<Worker>, leash: Rc<Leash>) -> Self {
+        let id = leash.id;
+        worker.sessions.borrow_mut().insert(id, leash);
+        worker.shared.metrics.sessions.inc();
+        Self { worker, id }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.worker.sessions.borrow_mut().remove(&self.id);
+        self.worker.shared.metrics.sessions.dec();
+        self.worker.counters.sessions.fetch_sub(1, Relaxed);
     }
 }

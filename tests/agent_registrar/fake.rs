@@ -187,10 +187,10 @@ impl Coordinator for FakeSession {
         let mut state = self.asked();
         let fault = state.create_faults.pop_front();
         if !state.path_exists {
-            return Err(error("create", Outcome::Refused, true));
+            return Err(error("create", Outcome::Refused));
         }
         if fault == Some(Fault::LoseRequest) {
-            return Err(error("create", Outcome::Unknown, false));
+            return Err(error("create", Outcome::Unknown));
         }
         fire(&mut state);
         let stat = Stat { czxid: state.zxid, ephemeral_owner: self.id };
@@ -198,7 +198,7 @@ impl Coordinator for FakeSession {
         state.znodes.insert(name(&path).to_owned(), (data.to_vec(), stat));
         state.most = state.most.max(state.znodes.len());
         match fault {
-            Some(_) => Err(error("create", Outcome::Unknown, false)),
+            Some(_) => Err(error("create", Outcome::Unknown)),
             None => Ok((path, stat)),
         }
     }
@@ -221,6 +221,6 @@ fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn error(what: &str, outcome: Outcome, no_node: bool) -> CoordinatorError {
-    CoordinatorError { what: what.to_owned(), cause: "ordered by the test".to_owned(), outcome, no_node }
+fn error(what: &str, outcome: Outcome) -> CoordinatorError {
+    CoordinatorError { what: what.to_owned(), cause: "ordered by the test".to_owned(), outcome }
 }

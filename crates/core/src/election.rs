@@ -206,8 +206,13 @@ impl Election {
     }
 
     fn switch_to(&mut self, next: Option<Route>) -> Change {
-        if next == self.route {
-            return Change::None;
+        // What a znode's data was when its epoch was first followed stands for the whole epoch: two addresses in one epoch
+        // would be two primaries.
+        let same_epoch = |a: &Route, b: &Route| a.epoch == b.epoch;
+        match (&next, &self.route) {
+            (None, None) => return Change::None,
+            (Some(next), Some(route)) if same_epoch(next, route) => return Change::None,
+            _ => {}
         }
         self.route.clone_from(&next);
         match next {

@@ -241,3 +241,11 @@ fn a_list_seen_changed_does_not_make_the_view_young() {
     election.on(Event::Seen(11), Duration::from_secs(5));
     assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
 }
+
+#[test]
+fn an_epoch_keeps_the_address_it_was_first_followed_to() {
+    let mut election = following();
+    let change = on(&mut election, view(10, vec![member("node-0", 10, "db2")]));
+    assert_eq!(change, Change::None);
+    assert_eq!(election.route(), Some(&route(10, "db1:3306")));
+}

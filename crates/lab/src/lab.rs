@@ -143,6 +143,12 @@ impl Lab {
         Ok(Self { progress, parts: Parts::default(), keeper: Some(keeper), slot, _place: None })
     }
 
+    /// Gives up its place among the labs that run at once: this one waits for a person and does next to nothing, and
+    /// others need not wait for it.
+    pub fn give_way(&mut self) {
+        self._place = None;
+    }
+
     pub(crate) fn hold(&mut self, place: Place) {
         self._place = Some(place);
     }

@@ -28,9 +28,9 @@ pub struct Slot {
 }
 
 impl Base {
-    /// The machine's: `capitana-lab` in the directory for temporary files (`TMPDIR`).
+    /// The machine's: one path for every user and every `TMPDIR`, as the loopback addresses are the whole machine's.
     pub fn of_this_machine() -> Self {
-        Self(std::env::temp_dir().join("capitana-lab"))
+        Self(PathBuf::from("/tmp/capitana-lab"))
     }
 
     /// Takes the lowest free slot and makes its directory. Clears on the way what dead labs have left.

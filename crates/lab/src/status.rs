@@ -45,8 +45,8 @@ pub struct Member {
 /// How many clients a proxy has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Sessions {
-    /// Those that are relayed.
+    /// All there are, waiting ones included.
     pub active: u64,
-    /// Those that wait for a primary.
+    /// Those of them that wait for a primary.
     pub held: u64,
 }

@@ -11,8 +11,9 @@ const AGREE: Duration = Duration::from_secs(30);
 
 /// Brings the lab up, says what to type, and stays until the caller drops it.
 pub(crate) async fn up(size: Size, progress: &Progress) -> Result<bool> {
-    let lab = start(size, progress).await?;
+    let mut lab = start(size, progress).await?;
     let text = instructions(&lab).await?;
+    lab.give_way();
     progress.line(text);
     std::future::pending().await
 }

@@ -30,6 +30,7 @@ fn clients_follow_the_primary_through_a_crash_and_a_step_down_and_the_figures_ar
     for none in ["lost", "duplicates", "connection_errors"] {
         assert_eq!(report["figures"][none].as_f64(), Some(0.0), "{none} in {report:#}");
     }
+    assert_eq!(report["figures"]["ended_by_proxies_step_down"].as_f64(), Some(20.0), "{report:#}");
     assert!(report["figures"]["acknowledged"].as_f64() > Some(1000.0), "{report:#}");
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::election::{Election, ElectionArgs, From, Known};
 use super::proxies::{self, Proxy};
-use super::wait::runtime;
+use super::wait::block_on;
 use crate::config::document::Document;
 use crate::config::keys::{Kind, PROXY_ADMIN_PORT};
 use crate::config::value::Text;
@@ -26,6 +26,7 @@ Examples:
   capitana status --config /etc/capitana/proxy.toml
   capitana status --zookeeper zk1:2181 --json | jq -r '.election.primary.upstream'
 
+SESSIONS are all of a proxy's client sessions; HELD are those of them that wait for a primary.
 Exits with 69 if ZooKeeper does not answer; the proxies' view is shown all the same.";
 
 /// What `capitana status` is asked.
@@ -82,7 +83,7 @@ impl StatusArgs {
     pub fn run(&self, matches: &ArgMatches, out: &mut dyn Write) -> Result<(), Error> {
         let known = self.election.known(matches)?;
         let addresses = self.addresses(&known)?;
-        let (status, outcome) = runtime()?.block_on(gather(&known, addresses));
+        let (status, outcome) = block_on(gather(&known, addresses))?;
         self.print(&status, out).map_err(Error::Output)?;
         outcome
     }

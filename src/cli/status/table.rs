@@ -89,7 +89,7 @@ fn proxy_row(proxy: &Proxy, election: &ElectionStatus) -> Vec<String> {
         if shown.ready { "yes" } else { "no" },
         route.map_or("-", |route| &route.upstream),
         &route.map_or("-".to_owned(), |route| route.epoch.to_string()),
-        &shown.sessions.active.to_string(),
+        &shown.sessions.all.to_string(),
         &shown.sessions.held.to_string(),
         shown.not_ready_because.as_deref().unwrap_or(elsewhere),
     ])

@@ -48,8 +48,8 @@ impl Start {
 
     /// Starts it and waits until it serves.
     pub fn start(self) -> Proxy {
-        let proxy = self.spawn();
-        proxy.log_line("proxy started");
+        let mut proxy = self.spawn();
+        assert!(until("the proxy serves or has ended", || proxy.serves()), "{}", proxy.log().join("\n"));
         proxy
     }
 
@@ -98,6 +98,12 @@ impl Proxy {
     pub fn exit_code(&mut self) -> i32 {
         let status: ExitStatus = until("the proxy has ended", || self.child.try_wait().unwrap());
         status.code().unwrap_or_else(|| panic!("ended by signal {:?}", status.signal()))
+    }
+
+    /// Whether it serves, once that is decided one way or the other.
+    pub fn serves(&mut self) -> Option<bool> {
+        let started = self.log().iter().any(|line| line.contains("proxy started"));
+        if started { Some(true) } else { (!self.runs()).then_some(false) }
     }
 
     /// Whether it still runs.

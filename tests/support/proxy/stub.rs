@@ -26,7 +26,12 @@ impl Stub {
 
     /// The same on an address that is known already.
     pub fn on(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        Self::behind(TcpListener::bind(address).unwrap(), serve)
+    }
+
+    /// The same on a listener that is bound already.
+    pub fn behind(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let address = listener.local_addr().unwrap();
         let stub = Self { address, accepted: Arc::default(), stop: Arc::default() };
         let (accepted, stop, serve) = (Arc::clone(&stub.accepted), Arc::clone(&stub.stop), Arc::new(serve));
         thread::spawn(move || {

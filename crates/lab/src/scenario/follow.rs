@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{Scenario, in_lab};
+use crate::http;
 use crate::lab::Lab;
 use crate::load::{Verdict, Writers};
 use crate::progress::{Progress, shown};
 use crate::report::Report;
 use crate::status::Route;
+use crate::wait::wait_until;
 
 const CLIENTS: usize = 20;
 /// Rows of each client before, between and after the changes.
@@ -18,6 +20,8 @@ const ROWS: u64 = 25;
 const AGREE: Duration = Duration::from_secs(1);
 /// How long it is waited for that: a proxy that is late is measured, too.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Why a session ended, where a proxy ended it because another primary leads.
+const FOR_A_CHANGE: [&str; 3] = ["epoch-ended", "drained", "drain-timeout"];
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "follow",
@@ -48,7 +52,9 @@ async fn follow(lab: &Lab, report: &mut Report) -> Result<()> {
     ensure!(leaving != crashed, "the killed node is the primary again");
     lab.progress().say(format_args!("{} is told to step down", second.upstream));
     let step_down = async { lab.agents()[leaving].stop().await.map(drop) };
+    let before = ended_for_a_change(lab).await?;
     let third = stage.change("step_down", &second, step_down).await?;
+    stage.old_sessions_ended(before).await?;
 
     let ledger = stage.writers.stop().await?;
     let node = &lab.nodes()[primary(lab, &third)?];
@@ -85,6 +91,38 @@ impl Stage<'_> {
         self.report.check(new.upstream != old.upstream, || format!("{name}: the primary is the same"));
         Ok(new)
     }
+
+    /// A server that steps down goes on: nobody but the proxies ends its sessions, and each client had one.
+    async fn old_sessions_ended(&mut self, before: usize) -> Result<()> {
+        let grown = async || {
+            let ended = ended_for_a_change(self.lab).await.ok()?.saturating_sub(before);
+            (ended >= CLIENTS).then_some(())
+        };
+        // In vain is a finding, not an error: how many there were is said below.
+        let _ = wait_until(PATIENCE, "the sessions of the old primary have ended", grown).await;
+        let ended = ended_for_a_change(self.lab).await?.saturating_sub(before);
+        self.report.count("ended_by_proxies_step_down", ended);
+        self.report.check(ended == CLIENTS, || {
+            format!("step_down: the proxies ended {ended} sessions of the old primary, which had {CLIENTS}")
+        });
+        Ok(())
+    }
+}
+
+/// How many sessions the proxies have ended so far because another primary leads.
+async fn ended_for_a_change(lab: &Lab) -> Result<usize> {
+    let mut ended = 0;
+    for proxy in lab.proxies() {
+        let (_, metrics) = http::get(proxy.admin(), "/metrics").await?;
+        ended += metrics.lines().filter_map(counted).sum::<usize>();
+    }
+    Ok(ended)
+}
+
+/// The value of a line of `/metrics` that counts such sessions.
+fn counted(line: &str) -> Option<usize> {
+    let (reason, value) = line.strip_prefix("capitana_sessions_ended_total{reason=\"")?.split_once("\"} ")?;
+    FOR_A_CHANGE.contains(&reason).then(|| value.parse().ok()).flatten()
 }
 
 fn primary(lab: &Lab, route: &Route) -> Result<usize> {
