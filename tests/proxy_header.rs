@@ -1,6 +1,6 @@
 //! PROXY headers: those that servers get, those that load balancers in front send, and those that nobody may send.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 
 #[path = "support/proxy/mod.rs"]
 mod support;

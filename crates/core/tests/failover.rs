@@ -1,5 +1,7 @@
 //! What the record of failovers says, one behaviour a test.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::time::Duration;
 
 use capitana_core::failover::{BarrierEnd, EndedBy, Failover, Moment, Step};
