@@ -198,6 +198,8 @@ fn a_tls_handshake_that_is_broken_off_is_known_as_that() {
     request[5] |= 8;
     request.extend_from_slice(b"\x16\x03\x01\0\x04abcd");
     client.write_all(&request).unwrap();
+    let gone_on = || metric(proxy.admin, "capitana_relay_bytes_total{direction=\"to-upstream\"}") >= 45.0;
+    support::until("the hello has gone on", || gone_on().then_some(()));
     drop(client);
     assert_eq!(told.recv_timeout(DEADLINE).unwrap(), b"\x16\x03\x01\0\x04abcd");
     assert_eq!(metric(proxy.admin, "capitana_tls_handshakes_broken_total"), 1.0);

@@ -47,12 +47,13 @@ impl Room {
     /// An empty room with the limits of the settings.
     #[must_use]
     pub fn new(config: &ProxyConfig) -> Self {
-        let order = WaitingRoom::new(Limits {
+        let limits = Limits {
             per_second: config.dial_rate,
             dials: config.dial_concurrency,
             sessions: config.max_upstream_connections,
             waiters: config.max_held,
-        });
+        };
+        let order = WaitingRoom::new(limits, u64::from(std::process::id()));
         let inner = Inner { order, calls: HashMap::new(), refused: None, next: None };
         Self { inner: Mutex::new(inner), alarm: watch::Sender::new(()) }
     }

@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::HostPort;
+use crate::backoff::Backoff;
 
-/// Pause before a server that refused is asked again. A restarting MariaDB refuses for seconds; a crashed one is out of
-/// the election within milliseconds.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// First and longest pause before a server that refused is asked again. A restarting MariaDB refuses for seconds; a
+/// crashed one is out of the election within milliseconds.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 /// The shortest wait that is asked for, so that rounding never makes one of nothing.
 const SHORTEST: Duration = Duration::from_micros(100);
 /// What may be released at once, as a part of a second's worth. Clocks that tick in milliseconds need some.
@@ -102,12 +103,13 @@ pub struct WaitingRoom {
     filled_at: Duration,
     /// The server refused: one attempt at a time, and none before this.
     probe_from: Option<Duration>,
+    retry: Backoff,
 }
 
 impl WaitingRoom {
-    /// An empty one, with nowhere to go.
+    /// An empty one, with nowhere to go. The seed spreads the attempts of many proxies at a server that refuses.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
             limits,
             waiters: BTreeSet::new(),
@@ -117,6 +119,7 @@ impl WaitingRoom {
             tokens: 0.0,
             filled_at: Duration::ZERO,
             probe_from: None,
+            retry: Backoff::new(RETRY.0, RETRY.1, seed),
         }
     }
 
@@ -162,6 +165,7 @@ impl WaitingRoom {
         }
         self.target = target.cloned();
         self.probe_from = None;
+        self.retry.reset();
         self.pace(now);
     }
 
@@ -177,9 +181,15 @@ impl WaitingRoom {
             return;
         }
         match outcome {
-            Dial::Greeted => self.probe_from = None,
+            Dial::Greeted => {
+                self.probe_from = None;
+                self.retry.reset();
+            }
             Dial::Failed => {
-                self.probe_from = Some(now + RETRY_PAUSE);
+                // Attempts that were under way with the one that failed first prove nothing more.
+                if self.probe_from.is_none_or(|from| from <= now) {
+                    self.probe_from = Some(now + self.retry.wait());
+                }
                 self.pace(now);
             }
             Dial::GivenUp => {}

@@ -1,5 +1,7 @@
 //! The waiting room: its order, its limits.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::time::Duration;
 
 use capitana_core::HostPort;
@@ -21,7 +23,7 @@ fn ticket(id: u64) -> Ticket {
 
 /// A room whose clients go to `a`.
 fn open(limits: Limits) -> WaitingRoom {
-    let mut room = WaitingRoom::new(limits);
+    let mut room = WaitingRoom::new(limits, 1);
     room.aim(Some(&server("a")), Duration::ZERO);
     assert_eq!(room.release(Duration::ZERO), Release::Nobody);
     room
@@ -51,7 +53,7 @@ fn arrivals_are_not_slowed_down_while_nobody_has_to_wait() {
 
 #[test]
 fn without_a_route_clients_wait_and_the_oldest_goes_first_when_there_is_one() {
-    let mut room = WaitingRoom::new(ANY);
+    let mut room = WaitingRoom::new(ANY, 1);
     for id in [3, 1, 2] {
         assert_eq!(room.arrive(ticket(id), ms(5)), Arrival::Wait);
     }
@@ -63,7 +65,7 @@ fn without_a_route_clients_wait_and_the_oldest_goes_first_when_there_is_one() {
 
 #[test]
 fn nobody_overtakes_those_who_wait() {
-    let mut room = WaitingRoom::new(Limits { dials: 1, ..ANY });
+    let mut room = WaitingRoom::new(Limits { dials: 1, ..ANY }, 1);
     assert_eq!(room.arrive(ticket(1), ms(0)), Arrival::Wait);
     room.aim(Some(&server("a")), ms(1));
     assert_eq!(room.arrive(ticket(2), ms(1)), Arrival::Wait);
@@ -72,7 +74,7 @@ fn nobody_overtakes_those_who_wait() {
 
 #[test]
 fn the_waiting_are_released_at_the_rate() {
-    let mut room = WaitingRoom::new(Limits { per_second: 100, dials: 1000, waiters: 1000, ..ANY });
+    let mut room = WaitingRoom::new(Limits { per_second: 100, dials: 1000, waiters: 1000, ..ANY }, 1);
     assert!((0..300).all(|id| room.arrive(ticket(id), ms(0)) == Arrival::Wait));
     room.aim(Some(&server("a")), ms(1000));
     let mut count = 0;
@@ -88,7 +90,7 @@ fn the_waiting_are_released_at_the_rate() {
 
 #[test]
 fn after_the_last_has_gone_arrivals_pass_again_without_the_rate() {
-    let mut room = WaitingRoom::new(Limits { per_second: 1, ..ANY });
+    let mut room = WaitingRoom::new(Limits { per_second: 1, ..ANY }, 1);
     assert_eq!(room.arrive(ticket(1), ms(0)), Arrival::Wait);
     room.aim(Some(&server("a")), ms(1));
     assert_eq!(released(&mut room, ms(1001)), [1]);
@@ -182,7 +184,7 @@ fn a_new_primary_is_not_held_back_by_what_the_old_one_refused() {
 
 #[test]
 fn more_than_may_wait_are_turned_away() {
-    let mut room = WaitingRoom::new(Limits { waiters: 1, ..ANY });
+    let mut room = WaitingRoom::new(Limits { waiters: 1, ..ANY }, 1);
     assert_eq!(room.arrive(ticket(1), ms(0)), Arrival::Wait);
     assert_eq!(room.arrive(ticket(2), ms(0)), Arrival::Full);
     assert!(room.leave(ticket(1)));

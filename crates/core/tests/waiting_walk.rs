@@ -129,7 +129,7 @@ proptest! {
     fn whatever_happens_nobody_is_lost_and_in_the_end_everybody_has_been_let_in(
         steps in prop::collection::vec(step(), 1..200)
     ) {
-        let mut room = WaitingRoom::new(Limits { per_second: 100, dials: 4, sessions: Some(6), waiters: 10 });
+        let mut room = WaitingRoom::new(Limits { per_second: 100, dials: 4, sessions: Some(6), waiters: 10 }, 1);
         let mut model = Model::default();
         for step in steps {
             model.take(&mut room, step);
