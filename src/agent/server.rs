@@ -32,7 +32,9 @@ pub struct Server {
 pub enum Failure {
     /// Nobody takes connections there: it has crashed or is shutting down.
     Gone(String),
-    /// The server is there and refuses, or does not answer in time.
+    /// Nobody answers within this time.
+    Silent(Duration),
+    /// The server is there and refuses.
     Other(String),
 }
 
@@ -42,6 +44,7 @@ impl Failure {
     pub fn cause(self) -> String {
         match self {
             Self::Gone(cause) | Self::Other(cause) => cause,
+            Self::Silent(limit) => format!("no connection within {limit:?}"),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Server {
         match tokio::time::timeout(limit, Conn::new(self.opts.clone())).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(understand(&error)),
-            Err(_) => Err(Failure::Other(format!("no connection within {limit:?}"))),
+            Err(_) => Err(Failure::Silent(limit)),
         }
     }
 }
