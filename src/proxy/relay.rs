@@ -206,7 +206,7 @@ impl Relay {
             Some(Unanswered { command: false, .. }) => None,
             None => {
                 let unread = rustix::io::ioctl_fionread(&self.client).is_ok_and(|bytes| bytes > 0);
-                (unread && self.first_end != Some(Side::Client)).then_some(LastWord::NotSent)
+                (unread && self.first_end.is_none()).then_some(LastWord::NotSent)
             }
         }
     }

@@ -1,5 +1,8 @@
 //! The waiting room under random events, against a model of what its users know: nothing is lost in it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+#![allow(clippy::needless_pass_by_value, reason = "a step is taken once")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
