@@ -9,11 +9,16 @@ use std::time::Duration;
 /// An address that nobody uses: a loopback host of its own and a port that was free there a moment ago. Connections
 /// from here come from 127.0.0.1, so that nothing takes the port meanwhile.
 pub fn free_address() -> SocketAddr {
+    free_listener().local_addr().unwrap()
+}
+
+/// A listener on such an address, for those who need not give it up in between.
+pub fn free_listener() -> TcpListener {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let number = (process::id() as u16).wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, SeqCst));
     let [third, fourth] = number.to_be_bytes();
     let host = Ipv4Addr::new(127, 66, third, fourth.clamp(1, 254));
-    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+    TcpListener::bind((host, 0)).unwrap()
 }
 
 /// Sockets that one side has closed and the other has not, with one of these addresses as either end.

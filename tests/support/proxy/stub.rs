@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use super::kernel::free_address;
+use super::kernel::free_listener;
 use super::mysql::{greeting, ok, read_packet};
 use super::wait::DEADLINE;
 
@@ -21,7 +21,7 @@ pub struct Stub {
 impl Stub {
     /// A server that does `serve` with each connection, and closes it when that returns.
     pub fn new(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        Self::on(free_address(), serve)
+        Self::behind(free_listener(), serve)
     }
 
     /// The same on an address that is known already.
