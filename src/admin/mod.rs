@@ -5,6 +5,7 @@ mod routes;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,20 @@ pub trait AdminView: Send + Sync + 'static {
 
     /// The daemon's state for `/status`.
     fn status(&self) -> serde_json::Value;
+
+    /// The client sessions for `/sessions`. None: this daemon has none, or not now.
+    fn sessions(&self) -> Option<Answer<serde_json::Value>> {
+        None
+    }
+
+    /// Ends a client session; false: there is none of this number. None: as for `sessions`.
+    fn end_session(&self, _id: u64) -> Option<Answer<bool>> {
+        None
+    }
 }
+
+/// What is answered once others have been asked.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The admin endpoint's address, bound.
 pub struct AdminServer {
@@ -95,8 +109,8 @@ impl AdminServer {
 
 async fn connection(stream: TcpStream, registry: Registry, view: Arc<dyn AdminView>) {
     let service = service_fn(move |request| {
-        let response = routes::answer(&request, &registry, view.as_ref());
-        async move { Ok::<_, Infallible>(response) }
+        let (registry, view) = (registry.clone(), Arc::clone(&view));
+        async move { Ok::<_, Infallible>(routes::answer(&request, &registry, view.as_ref()).await) }
     });
     // One request a connection: whoever keeps connections open keeps nobody else out.
     let served = http1::Builder::new()

@@ -1,4 +1,4 @@
-//! What each path of the admin endpoint answers. No IO.
+//! What each path of the admin endpoint answers. No IO: others are asked through the `AdminView`.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,13 +11,44 @@ use super::AdminView;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const HELP: &str = "/metrics  Prometheus text\n/healthz  200 while the process lives\n\
-                    /readyz   200 when it does its work, else 503 and why\n/status   JSON\n";
+                    /readyz   200 when it does its work, else 503 and why\n/status   JSON\n\
+                    /sessions JSON; DELETE /sessions/ID ends one\n";
 
-pub(super) fn answer<B>(
+pub(super) async fn answer<B>(
     request: &Request<B>,
     registry: &Registry,
     view: &dyn AdminView,
 ) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    match (path.strip_prefix("/sessions/"), request.method()) {
+        (Some(id), &Method::DELETE) => end_session(id, view).await,
+        (None, &Method::GET | &Method::HEAD) if path == "/sessions" => sessions(view).await,
+        _ => answer_now(request, registry, view),
+    }
+}
+
+async fn sessions(view: &dyn AdminView) -> Response<Full<Bytes>> {
+    match view.sessions() {
+        Some(sessions) => respond(StatusCode::OK, JSON, format!("{:#}\n", sessions.await).into()),
+        None => text(StatusCode::NOT_FOUND, "there are no client sessions here\n".into()),
+    }
+}
+
+async fn end_session(id: &str, view: &dyn AdminView) -> Response<Full<Bytes>> {
+    let Ok(number) = id.parse() else {
+        return text(StatusCode::BAD_REQUEST, "a session's id is a number, as in /sessions\n".into());
+    };
+    let found = match view.end_session(number) {
+        Some(found) => found.await,
+        None => false,
+    };
+    if found {
+        return text(StatusCode::OK, format!("session {number} is told to end\n"));
+    }
+    text(StatusCode::NOT_FOUND, format!("there is no session {number}\n"))
+}
+
+fn answer_now<B>(request: &Request<B>, registry: &Registry, view: &dyn AdminView) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".into());
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

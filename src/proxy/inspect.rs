@@ -54,7 +54,7 @@ impl Worker {
         for route in old.iter().filter_map(|leash| leash.route.get()) {
             *inspection.left.entry(route.upstream.clone()).or_default() += 1;
         }
-        let askable = |leash: &Rc<Leash>| leash.phase() == Phase::Open && leash.thread_id.get().is_some();
+        let askable = |leash: &Rc<Leash>| leash.phase() == Phase::Open && leash.thread_id().is_some();
         let asked: Vec<_> = old.into_iter().filter(askable).collect();
         for leash in &asked {
             leash.order(if patiently { Order::Await } else { Order::Inspect });
@@ -99,6 +99,6 @@ impl Worker {
 }
 
 fn quiet(leash: &Leash, client_spoke: Option<Instant>, in_transaction: bool) -> Option<Quiet> {
-    let (upstream, thread_id) = (leash.route.get()?.upstream.clone(), leash.thread_id.get()?);
+    let (upstream, thread_id) = (leash.route.get()?.upstream.clone(), leash.thread_id()?);
     Some(Quiet { session: leash.id, upstream, thread_id, client_spoke, in_transaction })
 }

@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use capitana_core::handshake::Seen;
 use capitana_core::{EndReason, Epoch, Route};
+use serde::Serialize;
 
 /// How far a session has come, for whoever considers ending it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// It waits for a primary, or for the primary's greeting. It belongs to no epoch yet.
     Held,
@@ -57,8 +60,10 @@ pub struct Leash {
     pub client: Cell<SocketAddr>,
     /// Where it goes, once a server has greeted.
     pub route: OnceCell<Route>,
-    /// The id of its thread on the server, where the handshake showed it.
-    pub thread_id: Cell<Option<u32>>,
+    /// What its handshake showed, once that is over.
+    pub seen: OnceCell<Seen>,
+    /// When it was accepted, in milliseconds since 1970 UTC.
+    pub since_ms: u64,
     phase: Cell<Phase>,
     end: Cell<Option<EndReason>>,
     order: Cell<Option<Order>>,
@@ -69,12 +74,13 @@ pub struct Leash {
 impl Leash {
     /// A session that has just been accepted.
     #[must_use]
-    pub fn new(id: u64, client: SocketAddr) -> Self {
+    pub fn new(id: u64, client: SocketAddr, since_ms: u64) -> Self {
         Self {
             id,
             client: Cell::new(client),
             route: OnceCell::new(),
-            thread_id: Cell::new(None),
+            seen: OnceCell::new(),
+            since_ms,
             phase: Cell::new(Phase::Held),
             end: Cell::new(None),
             order: Cell::new(None),
@@ -87,6 +93,12 @@ impl Leash {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// The id of its thread on the server, where the handshake showed it.
+    #[must_use]
+    pub fn thread_id(&self) -> Option<u32> {
+        self.seen.get().and_then(|seen| seen.thread_id)
     }
 
     /// Whether it goes to a primary older than `newest`.

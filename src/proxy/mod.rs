@@ -26,6 +26,7 @@ mod monitor;
 mod part;
 mod pipe;
 mod proxy_header;
+mod registry;
 pub mod relay;
 mod reload;
 mod route;
@@ -96,7 +97,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         tokio::spawn(waiting::run(Arc::clone(&shared)));
         tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
         threads.start_acceptors(&shared, listeners, &workers)?;
-        drop(workers);
+        shared.workers.store(Some(Arc::new(workers)));
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
         until_stopped(&shared, &mut signals, (&mut threads, follower.as_mut()), reload).await?;
         wind_down(&shared, &mut signals, &mut threads).await;
@@ -169,6 +170,8 @@ async fn until_stopped(
 /// Lets sessions finish up to the limit, then ends them; a second order to stop ends them at once.
 async fn wind_down(shared: &Shared, signals: &mut Signals, threads: &mut Threads) {
     shared.stop.cancel();
+    // Workers end when nobody can send them anything any more.
+    shared.workers.store(None);
     let limit = shared.config.load().shutdown_timeout;
     let sessions = shared.metrics.sessions.get();
     tracing::info!(sessions, limit_s = limit.as_secs_f64(), "stopping: no new connections");

@@ -73,7 +73,7 @@ pub async fn serve(
     } = entered;
     let ended = Box::pin(shake_hands(&worker, &leash, &mut relay, &mut handshake, deadline)).await;
     let seen = handshake.seen().clone();
-    leash.thread_id.set(seen.thread_id);
+    leash.seen.get_or_init(|| seen.clone());
     let reason = match ended {
         Some(reason) => return conclude_handshake(&worker, relay, (handshake, place), (route, reason)),
         None => {

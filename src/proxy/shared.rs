@@ -3,12 +3,13 @@
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::amends::Amends;
 use super::barrier::Barriers;
+use super::listener::WorkerHandle;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
 use super::part;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub partings: Semaphore,
     /// Takes TLS handshakes that clients broke off.
     pub amends: Amends,
+    /// The ways to the workers, for the admin endpoint; none before they run and once the proxy stops.
+    pub workers: ArcSwapOption<Vec<WorkerHandle>>,
     /// No more connections are accepted.
     pub stop: CancellationToken,
     /// Sessions that still run end now.
@@ -57,6 +60,7 @@ impl Shared {
             config: ArcSwap::from_pointee(config),
             routes,
             metrics,
+            workers: ArcSwapOption::empty(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             next_session: AtomicU64::new(1),

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use super::director::ElectionStatus;
 use super::metrics::ProxyMetrics;
+use super::registry;
 use super::route::RouteState;
 use super::shared::Shared;
-use crate::admin::AdminView;
+use crate::admin::{AdminView, Answer};
 
 /// Answers for the proxy.
 pub struct ProxyView {
@@ -113,6 +114,16 @@ impl AdminView for ProxyView {
             },
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn sessions(&self) -> Option<Answer<serde_json::Value>> {
+        let workers = self.shared.workers.load_full()?;
+        Some(Box::pin(async move { serde_json::to_value(registry::list(workers).await).unwrap_or_default() }))
+    }
+
+    fn end_session(&self, id: u64) -> Option<Answer<bool>> {
+        let workers = self.shared.workers.load_full()?;
+        Some(Box::pin(registry::end(workers, id)))
     }
 }
 

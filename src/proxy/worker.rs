@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use capitana_core::limit::RateLimit;
 use capitana_core::{EndReason, Epoch, HostPort};
@@ -22,6 +22,7 @@ use super::admission::ClientPlaces;
 use super::inspect::Inspection;
 use super::leash::Leash;
 use super::metrics::WorkerCounters;
+use super::registry::SessionInfo;
 use super::relay::BUFFER;
 use super::session::{Epilogue, log_end, serve};
 use super::shared::Shared;
@@ -56,6 +57,18 @@ pub enum Task {
     },
     /// End the sessions marked true if nothing has happened since, and let the others go on.
     Settle(Vec<(u64, bool)>),
+    /// List the sessions.
+    List {
+        /// Where the list goes.
+        reply: oneshot::Sender<Vec<SessionInfo>>,
+    },
+    /// End one session for an operator.
+    End {
+        /// Its number.
+        id: u64,
+        /// Where it goes whether it is here.
+        reply: oneshot::Sender<bool>,
+    },
     /// End the open sessions older than `newest`, whatever they do.
     EndOlder {
         /// The newest epoch.
@@ -130,6 +143,9 @@ impl Worker {
                     let _ = reply.send(worker.inspect(newest, patiently).await);
                 });
             }
+            // Who asked may have gone meanwhile.
+            Task::List { reply } => drop(reply.send(self.list())),
+            Task::End { id, reply } => drop(reply.send(self.end_for_operator(id))),
             Task::Settle(verdicts) => self.settle(&verdicts),
             Task::EndOlder { newest, upstream, reason } => self.end_older(newest, upstream.as_ref(), reason),
         }
@@ -137,7 +153,7 @@ impl Worker {
 
     fn start(self: Rc<Self>, accepted: Accepted) {
         let Accepted { stream, client, place, clients } = accepted;
-        let leash = Rc::new(Leash::new(self.shared.next_session.fetch_add(1, Relaxed), client));
+        let leash = Rc::new(Leash::new(self.shared.next_session.fetch_add(1, Relaxed), client, unix_ms()));
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
         }
@@ -181,6 +197,11 @@ impl Worker {
         self.sessions.borrow().values().filter(|leash| leash.is_older_than(newest)).cloned().collect()
     }
 
+    /// All its sessions, in no order.
+    pub fn leashes(&self) -> Vec<Rc<Leash>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
     /// The session of this number, if it has not ended.
     pub fn session(&self, id: u64) -> Option<Rc<Leash>> {
         self.sessions.borrow().get(&id).cloned()
@@ -214,4 +235,8 @@ impl Drop for Entry {
         self.worker.shared.metrics.sessions.dec();
         self.worker.counters.sessions.fetch_sub(1, Relaxed);
     }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

@@ -44,11 +44,13 @@ pub enum EndReason {
     ProxyHeaderMissing,
     /// The proxy was stopped.
     Shutdown,
+    /// An operator ended it on the admin endpoint.
+    Operator,
 }
 
 impl EndReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ClientClosed,
         Self::ClientError,
         Self::ClientGaveUp,
@@ -67,6 +69,7 @@ impl EndReason {
         Self::ProxyHeaderRefused,
         Self::ProxyHeaderMissing,
         Self::Shutdown,
+        Self::Operator,
     ];
 
     /// The reason as a metric's label and a log's field.
@@ -91,6 +94,7 @@ impl EndReason {
             Self::ProxyHeaderRefused => "proxy-header-refused",
             Self::ProxyHeaderMissing => "proxy-header-missing",
             Self::Shutdown => "shutdown",
+            Self::Operator => "operator",
         }
     }
 
