@@ -20,7 +20,7 @@ const LOOKS: u32 = 3;
 /// A reading that takes longer is given up; the client library would keep it queued until the session expires.
 const READ_LIMIT: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to open a session.
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Follows the election at `path` until the task is dropped.
 pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: Director, seed: u64) {

@@ -136,7 +136,8 @@ impl Hold<'_> {
             () = self.worker.shared.barriers.passed_since(route.epoch, self.since) => Ok(()),
             _ = self.bell.changed() => Ok(()),
             () = sleep_until(self.deadline) => {
-                Err(self.after_hold(&format!("the primary {} is not known to have every write", route.upstream)))
+                let (upstream, barrier) = (&route.upstream, self.worker.shared.barriers.state());
+                Err(self.after_hold(&format!("the primary {upstream} is not known to have every write (barrier {barrier})")))
             }
         }
     }
