@@ -23,6 +23,8 @@ pub struct ElectionStatus {
     pub connected: bool,
     /// The state of the link, with the cause where it is down.
     pub link: Link,
+    /// The primary that is elected. Its route is open once its barrier has passed.
+    pub primary: Option<Route>,
     /// Candidates in order, and children that are none.
     #[serde(flatten)]
     pub view: View,
@@ -188,6 +190,7 @@ fn snapshot(path: &str, election: &Election) -> ElectionStatus {
         path: Some(path.to_owned()),
         connected: *election.link() == Link::Up,
         link: election.link().clone(),
+        primary: election.route().cloned(),
         view: election.view().clone(),
         why_no_route: election.why_no_route(),
         read_at: election.read_at(),

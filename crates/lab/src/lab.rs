@@ -17,7 +17,7 @@ use crate::keeper::Keeper;
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::slot::{Base, Slot};
-use crate::status::Route;
+use crate::status::{ProxyStatus, Route};
 use crate::wait::wait_until;
 use crate::zookeeper::ZooKeeper;
 
@@ -78,15 +78,32 @@ impl Lab {
         self.parts.nodes.iter().position(|node| node.address().to_string() == upstream)
     }
 
-    /// Waits until all proxies name the same primary and epoch, one after `epoch`, and returns that and how long it took.
+    /// Waits until all proxies lead to the same primary and epoch, one after `epoch`, and returns that and how long it took.
     ///
     /// # Errors
     /// They do not agree before the deadline.
     pub async fn agreed_route(&self, epoch: i64, deadline: Duration) -> Result<(Route, Duration)> {
+        self.agreed(epoch, deadline, |status| status.route).await
+    }
+
+    /// The same, but they only have to name it: its barrier may still run.
+    ///
+    /// # Errors
+    /// They do not agree before the deadline.
+    pub async fn agreed_primary(&self, epoch: i64, deadline: Duration) -> Result<(Route, Duration)> {
+        self.agreed(epoch, deadline, |status| status.election.primary).await
+    }
+
+    async fn agreed(
+        &self,
+        epoch: i64,
+        deadline: Duration,
+        named: impl Fn(ProxyStatus) -> Option<Route>,
+    ) -> Result<(Route, Duration)> {
         let agreed = async || {
             let mut routes = Vec::new();
             for proxy in self.proxies() {
-                routes.push(proxy.status().await.ok()?.route?);
+                routes.push(named(proxy.status().await.ok()?)?);
             }
             let first = routes.first().filter(|first| first.epoch > epoch)?.clone();
             routes.iter().all(|route| *route == first).then_some(first)

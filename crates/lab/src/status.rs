@@ -29,6 +29,8 @@ pub struct Route {
 pub struct Election {
     /// Whether the proxy has a session with ZooKeeper.
     pub connected: bool,
+    /// The primary that is elected, whether or not clients are led there yet.
+    pub primary: Option<Route>,
     /// The candidates in order; the first is the primary.
     pub members: Vec<Member>,
 }

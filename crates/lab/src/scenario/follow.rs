@@ -77,7 +77,7 @@ impl Stage<'_> {
         change: impl Future<Output = Result<()>>,
     ) -> Result<Route> {
         let start = Instant::now();
-        let (changed, agreed) = tokio::join!(change, self.lab.agreed_route(old.epoch, PATIENCE));
+        let (changed, agreed) = tokio::join!(change, self.lab.agreed_primary(old.epoch, PATIENCE));
         changed?;
         let (new, took) = agreed?;
         let (say, after) = (self.lab.progress(), shown(took));
