@@ -274,6 +274,11 @@ impl Relay {
             };
             return Poll::Ready(Progress::Ended(Ended::Failed(side)));
         }
+        self.progress(up.is_ready() && down.is_ready(), observer.pause())
+    }
+
+    /// What a poll came to in which nothing failed. `done`: both directions have ended and been passed on.
+    fn progress(&mut self, done: bool, pause: bool) -> Poll<Progress> {
         let known = self.first_end;
         self.first_end = known.or(match (self.to_upstream.ended, self.to_client.ended) {
             (true, _) => Some(Side::Client),
@@ -281,14 +286,12 @@ impl Relay {
             (false, false) => None,
         });
         match self.first_end {
-            Some(side) if up.is_ready() && down.is_ready() => {
-                Poll::Ready(Progress::Ended(Ended::Closed(side)))
-            }
-            Some(Side::Client) if self.to_upstream.keeps_open && !observer.pause() => {
+            Some(side) if done => Poll::Ready(Progress::Ended(Ended::Closed(side))),
+            Some(Side::Client) if self.to_upstream.keeps_open && !pause => {
                 Poll::Ready(Progress::Ended(Ended::Closed(Side::Client)))
             }
             Some(Side::Upstream) if known.is_none() => Poll::Ready(Progress::UpstreamEnded),
-            _ if observer.pause() => Poll::Ready(Progress::Paused),
+            _ if pause => Poll::Ready(Progress::Paused),
             _ => Poll::Pending,
         }
     }
