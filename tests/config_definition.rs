@@ -105,6 +105,11 @@ fn the_two_daemons_share_the_settings_that_they_have_to_agree_on() {
         [
             "zookeeper",
             "election-path",
+            "zookeeper-auth-file",
+            "zookeeper-tls",
+            "zookeeper-ca-file",
+            "zookeeper-certificate-file",
+            "zookeeper-key-file",
             "zookeeper-session-timeout",
             "admin-listen",
             "log-format",

@@ -171,6 +171,9 @@ fn member(config: &AgentConfig) -> Member {
             node: Some(config.node_name.clone()),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             since_ms: None,
+            weight: Some(config.weight),
+            admin: config.admin_advertise.as_ref().map(ToString::to_string),
+            incarnation: None,
         },
     }
 }

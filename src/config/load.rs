@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::CommonConfig;
+use super::access::zookeeper_access;
 use super::document::Document;
 use super::keys::{self, Kind};
 use super::resolve;
@@ -96,7 +97,8 @@ pub fn load<D: Daemon>(matches: &ArgMatches) -> Result<Loaded<D::Config>, Error>
 
     let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut warnings = keys::misspelt(variables, D::KIND);
-    let common = resolve::common(&args.election, &mut args.daemon, D::KIND);
+    let access = zookeeper_access(&args.election, &source, &mut warnings)?;
+    let common = resolve::common(&args.election, &mut args.daemon, access, D::KIND);
     let config = args.own.resolve(common, &source, &mut warnings)?;
     Ok(Loaded { config, warnings, effective: args.effective(&source) })
 }

@@ -3,6 +3,7 @@
 //! Where they come from is in the modules beside this one: `settings` defines each (key, flag, environment variable,
 //! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
 
+mod access;
 pub mod document;
 pub mod keys;
 pub mod load;
@@ -35,6 +36,8 @@ pub enum LogFormat {
 pub struct CommonConfig {
     /// ZooKeeper's connect string: `host:port[,host:port...][/chroot]`. None only with a fixed primary.
     pub zookeeper: Option<String>,
+    /// Who this is to ZooKeeper, and whether it is reached over TLS.
+    pub zookeeper_access: ZooKeeperAccess,
     /// The session timeout asked of ZooKeeper; the server answers with one between 2 and 20 ticks.
     pub zookeeper_session_timeout: Duration,
     /// The znode whose children are the candidates, for example `/mariadb/primary`.
@@ -45,6 +48,32 @@ pub struct CommonConfig {
     pub log_format: LogFormat,
     /// A `tracing` filter directive, for example `info` or `capitana=debug`.
     pub log_level: String,
+}
+
+/// Who this program is to ZooKeeper, and how it is reached. By default nobody, in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ZooKeeperAccess {
+    /// The file with `user:password` for ZooKeeper's digest scheme.
+    pub auth_file: Option<PathBuf>,
+    /// None: no TLS.
+    pub tls: Option<ZooKeeperTls>,
+}
+
+impl ZooKeeperAccess {
+    /// Whether ZooKeeper is told who this is.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.auth_file.is_some()
+    }
+}
+
+/// TLS towards ZooKeeper: files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ZooKeeperTls {
+    /// Those who may have signed ZooKeeper's certificate. None: the authorities of the web.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate to show, and its private key. None: none is shown.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Settings of `capitana proxy`.
@@ -150,6 +179,72 @@ pub struct AgentConfig {
     pub rise: u32,
     /// Whether a donor (`wsrep_local_state` 2) may lead.
     pub available_when_donor: bool,
+    /// Whether the server is a Galera node.
+    pub galera: GaleraMode,
+    /// Whether checks commit a row.
+    pub canary: bool,
+    /// How the server is fenced.
+    pub fence: FenceMode,
+    /// Whether the other agents are asked before it is.
+    pub fence_quorum: bool,
+    /// Where the agent keeps what it must know after a restart.
+    pub state_directory: PathBuf,
+    /// Whether this node should lead only if nobody else can.
+    pub priority: Priority,
+    /// How long a node of low priority waits before it registers.
+    pub rejoin_delay: Duration,
+    /// This node's share of sessions that are spread.
+    pub weight: u32,
+    /// Where other agents reach this one. None: they cannot.
+    pub admin_advertise: Option<capitana_core::HostPort>,
+    /// Who may do what with the znodes the agent creates.
+    pub zookeeper_acl: ZooKeeperAcl,
+}
+
+/// Whether the agent's server is a Galera node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GaleraMode {
+    /// The server is asked: one without a wsrep provider is an ordinary server.
+    Auto,
+    /// It is, and one that does not replicate is unfit.
+    On,
+    /// It is not: what Galera says of itself is not looked at.
+    Off,
+}
+
+/// How a server is kept from taking writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FenceMode {
+    /// It is not.
+    Off,
+    /// By `read_only=ON`.
+    ReadOnly,
+    /// By `wsrep_reject_queries=ALL`.
+    Reject,
+}
+
+/// When a node should lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// When its turn comes.
+    Normal,
+    /// Only if nobody else can.
+    Low,
+}
+
+/// Who may do what with a znode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZooKeeperAcl {
+    /// Everybody may do everything.
+    Open,
+    /// Who created it may do everything, everybody else may read.
+    CreatorAndRead,
+    /// Who created it may do everything, nobody else anything.
+    Creator,
 }
 
 /// How the agent reaches its MariaDB.

@@ -13,7 +13,9 @@ use super::settings::{AgentSettings, DaemonSettings, ElectionSettings, ProxySett
 use super::source::Source;
 use super::value::Text;
 use super::words::{Advertised, Name};
-use super::{AgentConfig, CommonConfig, MonitorAccount, ProxyConfig, ServerAddress};
+use super::{
+    AgentConfig, CommonConfig, MonitorAccount, ProxyConfig, ServerAddress, ZooKeeperAccess, ZooKeeperAcl,
+};
 use crate::error::Error;
 
 /// More relay threads than this are taken for a mistake.
@@ -22,10 +24,16 @@ const MOST_THREADS: usize = 1024;
 const MOST_CLIENTS: usize = 10_000_000;
 
 /// What both daemons read.
-pub(super) fn common(election: &ElectionSettings, daemon: &mut DaemonSettings, kind: Kind) -> CommonConfig {
+pub(super) fn common(
+    election: &ElectionSettings,
+    daemon: &mut DaemonSettings,
+    zookeeper_access: ZooKeeperAccess,
+    kind: Kind,
+) -> CommonConfig {
     let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(kind.admin_listen()));
     CommonConfig {
         zookeeper: election.zookeeper.as_ref().map(|text| text.value.0.clone()),
+        zookeeper_access,
         zookeeper_session_timeout: daemon.zookeeper_session_timeout.value.0,
         election_path: election.election_path.value.0.clone(),
         admin_listen: admin_listen.value,
@@ -133,7 +141,7 @@ impl ProxySettings {
         warnings: &mut Vec<String>,
     ) -> Result<Option<MonitorAccount>, Error> {
         let named = self.monitor_password_file.as_ref();
-        let password_file = password::file("monitor_password_file", named, source, warnings)?;
+        let password_file = password::secret("monitor_password_file", named, source, warnings)?;
         let user = self.monitor_user.as_ref().map(|text| text.value.0.clone());
         Ok(user.map(|user| MonitorAccount { user, password_file }))
     }
@@ -172,18 +180,50 @@ impl Daemon for AgentSettings {
             advertise: self.advertised(&host, source, warnings)?,
             server: self.server.value.clone(),
             user: self.user.value.0.clone(),
-            password_file: password::file("password_file", self.password_file.as_ref(), source, warnings)?,
+            password_file: password::secret("password_file", self.password_file.as_ref(), source, warnings)?,
             poll_interval: self.poll_interval.value.0,
             check_timeout: self.check_timeout.value.0,
             fall: self.fall.value.get(),
             rise: self.rise.value.get(),
             available_when_donor: self.available_when_donor,
+            galera: self.galera,
+            canary: self.canary,
+            fence: self.fence,
+            fence_quorum: self.fence_quorum,
+            state_directory: self.state_directory.clone(),
+            priority: self.priority,
+            rejoin_delay: self.rejoin_delay.value,
+            weight: self.weight.value.get(),
+            admin_advertise: self.admin_advertised(common.admin_listen),
+            zookeeper_acl: self.acl(&common.zookeeper_access, source)?,
             common,
         })
     }
 }
 
 impl AgentSettings {
+    /// A loopback address, or every address, says nothing to other hosts.
+    fn admin_advertised(&mut self, listen: SocketAddr) -> Option<HostPort> {
+        if self.admin_advertise.is_none() && !listen.ip().is_unspecified() && !listen.ip().is_loopback() {
+            let address = HostPort::new(&listen.ip().to_string(), listen.port());
+            self.admin_advertise = address.ok().map(Text::of);
+        }
+        self.admin_advertise.as_ref().map(|text| text.value.clone())
+    }
+
+    /// With nobody's name, "the creator" is nobody.
+    fn acl(&self, access: &ZooKeeperAccess, source: &Source<'_>) -> Result<ZooKeeperAcl, Error> {
+        match (self.zookeeper_acl, access.is_named()) {
+            (None | Some(ZooKeeperAcl::Open), false) => Ok(ZooKeeperAcl::Open),
+            (None, true) => Ok(ZooKeeperAcl::CreatorAndRead),
+            (Some(acl), true) => Ok(acl),
+            (Some(_), false) => Err(source.error(
+                "zookeeper_acl",
+                "a creator needs a name: give zookeeper-auth-file as well, or choose \"open\"",
+            )),
+        }
+    }
+
     fn advertised(
         &mut self,
         host: &str,

@@ -73,6 +73,15 @@ pub struct MemberData {
     /// When the server became fit, in milliseconds since 1970 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
+    /// The node's share of sessions that are spread over several nodes; 100 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// Where other agents reach this one's admin endpoint, `host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<String>,
+    /// Counts the agent's starts on this node, so that an earlier one's znode is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u64>,
 }
 
 fn default_port() -> u16 {
