@@ -4,6 +4,7 @@
 mod address;
 pub mod backoff;
 pub mod barrier;
+pub mod candidacy;
 pub mod drain;
 pub mod election;
 mod end;
