@@ -173,7 +173,8 @@ fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
             problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
         });
     };
-    Ok(ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout })
+    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
+    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
 }
 
 fn member(config: &AgentConfig) -> Member {
