@@ -19,7 +19,7 @@ use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::leash::{Leash, Phase};
 use super::relay::Relay;
-use super::session::Opened;
+use super::session::{Epilogue, Opened};
 use super::waiting::Place;
 use super::worker::Worker;
 
@@ -47,21 +47,19 @@ pub struct Entered {
 /// Brings a client to its login.
 ///
 /// # Errors
-/// It did not get there; it was told why, if it is there to be told. The second part is where it went, if it got so far.
+/// It did not get there; it was told why, if it is there to be told.
 pub async fn enter(
     worker: &Rc<Worker>,
     leash: &Leash,
     mut client: TcpStream,
     places: &Arc<ClientPlaces>,
-) -> Result<Entered, (EndReason, Option<Opened>)> {
-    if tune(&client).is_err() {
-        return Err((EndReason::ClientError, None));
-    }
+) -> Result<Entered, Epilogue> {
+    tune(&client).map_err(|error| epilogue(EndReason::ClientError, Some(error.to_string()), None))?;
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
-        Err((Refusal { reason, packet }, opened)) => {
+        Err((Refusal { reason, packet, cause }, opened)) => {
             worker.finish(refuse(client, packet));
-            return Err((reason, opened));
+            return Err(epilogue(reason, cause, opened));
         }
     };
     let Login { upstream, place, greeting, login, route, deadline } = steps;
@@ -72,6 +70,10 @@ pub async fn enter(
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
     Ok(Entered { relay, handshake, records, route, place, deadline, client_place: admitted.place })
+}
+
+fn epilogue(reason: EndReason, cause: Option<String>, opened: Option<Opened>) -> Epilogue {
+    Epilogue { reason, cause, opened, to_upstream: 0, to_client: 0 }
 }
 
 struct Login {

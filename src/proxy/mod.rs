@@ -23,6 +23,7 @@ mod listener;
 mod metrics;
 mod milestones;
 mod monitor;
+mod obstacle;
 mod part;
 mod pipe;
 mod proxy_header;

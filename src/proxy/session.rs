@@ -33,6 +33,8 @@ const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 pub struct Epilogue {
     /// Why it ended.
     pub reason: EndReason,
+    /// What else there is to say of that: what a client was told that was not let in, or what it met.
+    pub cause: Option<String>,
     /// Where it went, if it got that far.
     pub opened: Option<Opened>,
     /// Bytes that reached the server.
@@ -60,7 +62,7 @@ pub async fn serve(
     // Boxed, so that an open session does not carry the state of the steps before it.
     let entered = match Box::pin(enter(&worker, &leash, client, &places)).await {
         Ok(entered) => entered,
-        Err((reason, opened)) => return Epilogue { reason, opened, to_upstream: 0, to_client: 0 },
+        Err(epilogue) => return epilogue,
     };
     let Entered {
         mut relay,
@@ -220,7 +222,7 @@ fn conclude_handshake(
         part(worker, Parting { upstream, place, say });
     }
     let opened = Opened { route, seen: handshake.seen().clone() };
-    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
+    Epilogue { reason, cause: None, opened: Some(opened), to_upstream, to_client }
 }
 
 fn conclude(
@@ -239,7 +241,7 @@ fn conclude(
     if !records.is_settled() {
         worker.shared.amends.park(upstream, place);
     }
-    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
+    Epilogue { reason, cause: None, opened: Some(opened), to_upstream, to_client }
 }
 
 fn reason_of(ended: Ended) -> EndReason {
@@ -259,6 +261,7 @@ pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
         session = leash.id,
         %client,
         reason = epilogue.reason.label(),
+        cause = epilogue.cause,
         upstream = opened.map(|o| o.route.upstream.to_string()),
         epoch = opened.map(|o| o.route.epoch.0),
         user = opened.and_then(|o| o.seen.user.as_deref()),
