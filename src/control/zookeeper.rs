@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use capitana_core::name_after_wrap;
 use tokio::sync::Mutex;
 use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, StateWatcher,
+    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, Stat as ZkStat, StateWatcher,
 };
 
 use super::access::Creator;
@@ -39,6 +40,17 @@ impl ZooKeeper {
 
     fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
         failed(what, error, self.creator.name.as_deref())
+    }
+
+    /// A sequential znode can be there already only when the parent's counter has come to its end. Somebody else may
+    /// take the name first; whoever then fails is asked again later.
+    async fn create_after_wrap(&self, prefix: &str, data: &[u8]) -> Result<(String, ZkStat), ZkError> {
+        let (parent, _) = prefix.rsplit_once('/').unwrap_or_default();
+        let names = self.client.list_children(parent).await?;
+        let path = format!("{parent}/{}", name_after_wrap(names.iter().map(String::as_str)));
+        let options = CreateMode::Ephemeral.with_acls(acls(self.creator.acl));
+        let (stat, _) = self.client.create(&path, data, &options).await?;
+        Ok((path, stat))
     }
 
     /// Waits for a missing parent to be created.
@@ -99,13 +111,13 @@ impl Coordinator for ZooKeeper {
 
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
         let options = CreateMode::EphemeralSequential.with_acls(acls(self.creator.acl));
-        let (stat, sequence) = self
-            .client
-            .create(prefix, data, &options)
-            .await
-            .map_err(|e| self.failed(&format!("create {prefix}"), &e))?;
-        let stat = Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner };
-        Ok((format!("{prefix}{sequence}"), stat))
+        let created = match self.client.create(prefix, data, &options).await {
+            Ok((stat, sequence)) => Ok((format!("{prefix}{sequence}"), stat)),
+            Err(ZkError::NodeExists) => self.create_after_wrap(prefix, data).await,
+            Err(error) => Err(error),
+        };
+        let (path, stat) = created.map_err(|e| self.failed(&format!("create {prefix}"), &e))?;
+        Ok((path, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner }))
     }
 
     async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {
