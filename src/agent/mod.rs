@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana_core::MemberData;
-use capitana_core::health::Rules;
+use capitana_core::health::{Galera, Rules};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::AdminServer;
-use crate::config::{AgentConfig, Priority, ServerAddress};
+use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
 use crate::control::ZooKeeperConnector;
 use crate::error::{Error, Origin};
 use crate::signals::{Signal, Signals};
@@ -163,7 +163,18 @@ fn delay(config: &AgentConfig) -> Duration {
 }
 
 fn rules(config: &AgentConfig) -> Rules {
-    Rules { fall: config.fall, rise: config.rise, donor_may_lead: config.available_when_donor }
+    Rules {
+        fall: config.fall,
+        rise: config.rise,
+        donor_may_lead: config.available_when_donor,
+        galera: match config.galera {
+            GaleraMode::Auto => Galera::Auto,
+            GaleraMode::On => Galera::On,
+            GaleraMode::Off => Galera::Off,
+        },
+        interval: config.poll_interval,
+        limit: config.check_timeout,
+    }
 }
 
 fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
