@@ -17,6 +17,7 @@ pub mod limit;
 mod member;
 pub mod opening;
 pub mod packet;
+pub mod pulse;
 pub mod registration;
 pub mod timeline;
 pub mod tls;
