@@ -3,6 +3,7 @@
 //! metrics registry.
 
 mod caller;
+pub mod client;
 mod probes;
 mod routes;
 

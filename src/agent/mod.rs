@@ -1,8 +1,11 @@
-//! `capitana agent`: checks the local server (`monitor`) and holds its znode while it is fit to lead (`registrar`).
+//! `capitana agent`: checks the local server (`monitor`), holds its znode while it is fit to lead (`registrar`), and fences
+//! it while it is cut off from ZooKeeper (`fence`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
 mod candidate;
 mod connect;
+mod fence;
+mod lease;
 mod metrics;
 mod monitor;
 mod operator;
@@ -34,13 +37,15 @@ use crate::signals::{Signal, Signals};
 
 pub use candidate::Candidate;
 pub use connect::Connect;
+pub use fence::{FenceStatus, Fenced, Fencer, Followed};
+pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
 pub use monitor::Monitor;
 pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
 pub use server::Server;
-pub use status::{AgentView, HealthStatus, LastCheck, Registered, RegistrationStatus};
+pub use status::{AgentView, HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
 pub use wire::Pace;
 
 /// How long ZooKeeper may take to confirm that the znode is deleted, once the agent is asked to stop. Without that
@@ -83,6 +88,7 @@ async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
 struct Agent {
     monitor: JoinHandle<()>,
     registrar: JoinHandle<()>,
+    fencer: JoinHandle<()>,
     metrics: Arc<AgentMetrics>,
     stop: CancellationToken,
 }
@@ -92,11 +98,27 @@ impl Agent {
         let connector = connector(config)?;
         let server = Server::new(config)?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
-        let (monitor, health) = Monitor::new(rules(config), Arc::clone(&metrics));
+        let (fence, fenced) = watch::channel(FenceStatus::default());
+        let (monitor, health) = Monitor::new(rules(config), fenced.clone(), Arc::clone(&metrics));
         let (word, stepped_down) = watch::channel(None);
-        let candidate = Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config) };
+        let candidate = Candidate {
+            health,
+            stepped_down,
+            stop: stop.clone(),
+            delay: delay(config),
+            fence: fenced,
+            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
+        };
+        let (heart, lease) = Heart::new();
         let (registrar, registration) =
-            Registrar::new(member(config), candidate.clone(), Arc::clone(&metrics), seed());
+            Registrar::new(member(config), candidate.clone(), heart, Arc::clone(&metrics), seed());
+        let followed = Followed {
+            lease: lease.clone(),
+            registration: registration.clone(),
+            health: candidate.health.clone(),
+        };
+        let fencer = Fencer::new(config, Server::new(config)?, followed, fence, Arc::clone(&metrics));
+        metrics::register_lease(registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let view = AgentView {
             node: config.node_name.clone(),
@@ -105,6 +127,7 @@ impl Agent {
             candidate,
             registration,
             operator: Arc::new(operator),
+            lease,
         };
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
@@ -113,6 +136,7 @@ impl Agent {
         Ok(Self {
             monitor: tokio::spawn(monitor.run(server, pace, seed())),
             registrar: tokio::spawn(registrar.run(connector)),
+            fencer: tokio::spawn(fencer.run()),
             metrics,
             stop,
         })
@@ -129,6 +153,7 @@ impl Agent {
                     _ => return Err(Error::Internal("the registrar ended".to_owned())),
                 },
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
+                _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
                     Signal::Reload => tracing::info!("the agent reloads nothing: restart it to change a setting"),
                     Signal::Stop if stopping => break,

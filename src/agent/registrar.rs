@@ -13,10 +13,11 @@ use tokio::time::{sleep, timeout};
 
 use super::candidate::Candidate;
 use super::connect::Connect;
+use super::lease::Heart;
 use super::metrics::AgentMetrics;
 use super::requests::{Answer, Member, carry_out};
 use super::session::{Happened, Session};
-use super::status::{Registered, RegistrationStatus};
+use super::status::{Others, Registered, RegistrationStatus};
 use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
 
 /// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
@@ -30,6 +31,7 @@ pub struct Registrar {
     registration: Registration,
     member: Member,
     candidate: Candidate,
+    heart: Heart,
     status: watch::Sender<RegistrationStatus>,
     metrics: Arc<AgentMetrics>,
     backoff: Backoff,
@@ -51,6 +53,7 @@ impl Registrar {
     pub fn new(
         member: Member,
         candidate: Candidate,
+        heart: Heart,
         metrics: Arc<AgentMetrics>,
         seed: u64,
     ) -> (Self, watch::Receiver<RegistrationStatus>) {
@@ -59,12 +62,14 @@ impl Registrar {
             registered: None,
             leads: false,
             withdrawn: false,
+            others: Others::default(),
         };
         let (status, published) = watch::channel(first);
         let registrar = Self {
             registration: Registration::new(),
             member,
             candidate,
+            heart,
             status,
             metrics,
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
@@ -78,7 +83,12 @@ impl Registrar {
     pub async fn run<C: Connect>(mut self, connector: C) {
         let mut last = None;
         while let Some(session) = self.open(&connector, last.as_ref()).await {
-            match self.serve(&session).await {
+            let heart = self.heart.clone();
+            let ended = tokio::select! {
+                ended = self.serve(&session) => ended,
+                never = heart.beat(&session) => match never {},
+            };
+            match ended {
                 Ended::Withdrawn => return self.close(session).await,
                 Ended::SessionOver(cause) => {
                     // The library's verdict: an ensemble that was down has not ended it.
@@ -169,6 +179,13 @@ impl Registrar {
         });
     }
 
+    fn see(&self, others: Others) {
+        self.status.send_if_modified(|status| {
+            let before = std::mem::replace(&mut status.others, others);
+            before != status.others
+        });
+    }
+
     fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C>) {
         if !session.is_free() {
             return;
@@ -212,6 +229,7 @@ impl Registrar {
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
                     self.first = answer.first;
+                    self.see(answer.others);
                 }
                 self.on(answer.event);
                 self.publish();

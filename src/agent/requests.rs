@@ -2,8 +2,9 @@
 //! what follows from it is not here.
 
 use capitana_core::registration::{Event, OwnZnode, Request};
-use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, MemberData, RawMember, View};
+use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, Member as Candidate, MemberData, RawMember, View};
 
+use super::status::Others;
 use crate::control::coordinator::read_election;
 use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
 
@@ -26,11 +27,13 @@ pub struct Answer {
     pub watch: Option<Watch>,
     /// The first candidate's name, where the request was to look; none: there is no candidate.
     pub first: Option<String>,
+    /// The other candidates, where the request was to look.
+    pub others: Others,
 }
 
 impl From<Event> for Answer {
     fn from(event: Event) -> Self {
-        Self { event, watch: None, first: None }
+        Self { event, watch: None, first: None, others: Others::default() }
     }
 }
 
@@ -70,8 +73,22 @@ async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer, Co
     });
     let event = Event::Seen { exists: view.exists, own: own.collect() };
     // Whom a proxy allows is not known here: the first that any of them may follow is the first.
-    let first = View::read(&view, &AllowList::default()).members.into_iter().next();
-    Ok(Answer { event, watch: Some(watch), first: first.map(|member| member.name) })
+    let candidates = View::read(&view, &AllowList::default()).members;
+    let others = others(&candidates, &view.members, &member.data);
+    let first = candidates.into_iter().next().map(|member| member.name);
+    Ok(Answer { event, watch: Some(watch), first, others })
+}
+
+/// Those that name another server than this agent's. Where another agent is reached is in its data, if it says so.
+fn others(candidates: &[Candidate], children: &[RawMember], own: &MemberData) -> Others {
+    let is_other = |c: &&Candidate| (c.upstream.host(), c.upstream.port()) != (own.host.as_str(), own.port);
+    let others: Vec<_> = candidates.iter().filter(is_other).collect();
+    let data = |other: &&Candidate| {
+        let child = children.iter().find(|child| child.name == other.name)?;
+        serde_json::from_slice::<MemberData>(&child.data).ok()
+    };
+    let admins = others.iter().filter_map(data).filter_map(|data| data.admin?.parse().ok());
+    Others { count: others.len(), admins: admins.collect() }
 }
 
 fn is_own(child: &RawMember, guid: &str) -> bool {

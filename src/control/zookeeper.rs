@@ -27,12 +27,6 @@ impl ZooKeeper {
         Self { states: Mutex::new(client.state_watcher()), client, creator }
     }
 
-    /// The session timeout that was agreed on with the server.
-    #[must_use]
-    pub fn session_timeout(&self) -> Duration {
-        self.client.session_timeout()
-    }
-
     /// The session's id and password.
     pub(super) fn info(&self) -> &SessionInfo {
         self.client.session()
@@ -71,6 +65,10 @@ impl ZooKeeper {
 impl Coordinator for ZooKeeper {
     fn session_id(&self) -> i64 {
         self.client.session_id().0
+    }
+
+    fn session_timeout(&self) -> Duration {
+        self.client.session_timeout()
     }
 
     async fn link_changed(&self) -> LinkState {

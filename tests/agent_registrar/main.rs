@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, Candidate, Connect, HealthStatus, Member, Registrar, RegistrationStatus, SteppedDown,
+    AgentMetrics, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar, RegistrationStatus, SteppedDown,
 };
 use capitana::control::coordinator::read_election;
 use capitana::control::{Coordinator, LinkState};
@@ -64,8 +64,15 @@ impl Rig {
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
         let stop = CancellationToken::new();
         let (word, stepped_down) = watch::channel(None);
-        let candidate = Candidate { health: published, stepped_down, stop: stop.clone(), delay };
-        let (registrar, status) = Registrar::new(member, candidate, metrics, 1);
+        let candidate = Candidate {
+            health: published,
+            stepped_down,
+            stop: stop.clone(),
+            delay,
+            fence: watch::channel(FenceStatus::default()).1,
+            checks_last: Duration::from_secs(3),
+        };
+        let (registrar, status) = Registrar::new(member, candidate, Heart::new().0, metrics, 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));
         Self { zookeeper, health, word, status, stop, task }
     }
