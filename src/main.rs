@@ -44,6 +44,7 @@ fn run(request: Request) -> Result<(), Error> {
             start_log(&loaded.config.common, &loaded.warnings)?;
             agent::run(&loaded.config)
         }
+        Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
         Request::CheckConfig(args) => args.run(out, &mut io::stderr()),

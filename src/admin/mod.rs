@@ -4,6 +4,7 @@
 
 mod caller;
 pub mod client;
+pub mod exchange;
 mod probes;
 mod routes;
 

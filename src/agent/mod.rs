@@ -75,7 +75,7 @@ async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
     let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
     let agent = Agent::start(config, metrics, &registry).await?;
     tracing::info!(
-        server = %words(&config.server),
+        server = %server_name(&config.server),
         advertise = %config.advertise,
         election = config.common.election_path,
         admin = %config.common.admin_listen,
@@ -122,7 +122,7 @@ impl Agent {
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let view = AgentView {
             node: config.node_name.clone(),
-            server: words(&config.server),
+            server: server_name(&config.server),
             advertise: config.advertise.clone(),
             candidate,
             registration,
@@ -236,7 +236,9 @@ fn seed() -> u64 {
     Uuid::new_v4().as_u64_pair().0
 }
 
-fn words(server: &ServerAddress) -> String {
+/// The server's address, for people.
+#[must_use]
+pub fn server_name(server: &ServerAddress) -> String {
     match server {
         ServerAddress::Tcp(address) => address.to_string(),
         ServerAddress::Unix(path) => path.display().to_string(),

@@ -257,7 +257,7 @@ async fn an_agent_that_is_stepped_down_is_withdrawn_and_stays_out_until_it_is_to
     rig.zookeeper.delete_all();
     timeout(DEADLINE, async {
         while rig.zookeeper.requests() == asked {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await
