@@ -57,6 +57,7 @@ impl Agent {
             .registered
             .then(|| Registered { path: "/mariadb/primary/node-0000000007".to_owned(), epoch: Epoch(42) });
         let registration = RegistrationStatus {
+            rival: None,
             zookeeper: self.zookeeper,
             registered,
             leads: self.leads,

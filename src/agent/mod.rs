@@ -5,6 +5,7 @@
 mod candidate;
 mod connect;
 mod fence;
+mod identity;
 mod lease;
 mod metrics;
 mod monitor;
@@ -14,13 +15,13 @@ mod registrar;
 mod requests;
 mod server;
 mod session;
+mod state;
 mod status;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::MemberData;
 use capitana_core::health::{Galera, Rules};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -31,12 +32,11 @@ use uuid::Uuid;
 
 use crate::admin::AdminServer;
 use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
-use crate::control::ZooKeeperConnector;
-use crate::error::{Error, Origin};
+use crate::error::Error;
 use crate::signals::{Signal, Signals};
 
 pub use candidate::Candidate;
-pub use connect::Connect;
+pub use connect::{Connect, Remembering};
 pub use fence::{FenceStatus, Fenced, Fencer, Followed};
 pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
@@ -95,8 +95,8 @@ struct Agent {
 
 impl Agent {
     async fn start(config: &AgentConfig, metrics: AgentMetrics, registry: &Registry) -> Result<Self, Error> {
-        let connector = connector(config)?;
         let server = Server::new(config)?;
+        let (member, connector) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
         let (fence, fenced) = watch::channel(FenceStatus::default());
         let (monitor, health) = Monitor::new(rules(config), fenced.clone(), Arc::clone(&metrics));
@@ -111,7 +111,7 @@ impl Agent {
         };
         let (heart, lease) = Heart::new();
         let (registrar, registration) =
-            Registrar::new(member(config), candidate.clone(), heart, Arc::clone(&metrics), seed());
+            Registrar::new(member, candidate.clone(), heart, Arc::clone(&metrics), seed());
         let followed = Followed {
             lease: lease.clone(),
             registration: registration.clone(),
@@ -199,35 +199,6 @@ fn rules(config: &AgentConfig) -> Rules {
         },
         interval: config.poll_interval,
         limit: config.check_timeout,
-    }
-}
-
-fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
-    let Some(servers) = config.common.zookeeper.clone() else {
-        return Err(Error::Setting {
-            origin: Origin::Unset("zookeeper".to_owned()),
-            problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
-        });
-    };
-    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
-    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
-}
-
-fn member(config: &AgentConfig) -> Member {
-    Member {
-        election_path: config.common.election_path.clone(),
-        guid: Uuid::new_v4().to_string(),
-        data: MemberData {
-            host: config.advertise.host().to_owned(),
-            port: config.advertise.port(),
-            guid: None,
-            node: Some(config.node_name.clone()),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            since_ms: None,
-            weight: Some(config.weight),
-            admin: config.admin_advertise.as_ref().map(ToString::to_string),
-            incarnation: None,
-        },
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use capitana_core::Link;
 use capitana_core::backoff::Backoff;
 use capitana_core::candidacy::Wish;
+use capitana_core::kin::Rival;
 use capitana_core::registration::{Change, Event, Registration};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -63,6 +64,7 @@ impl Registrar {
             leads: false,
             withdrawn: false,
             others: Others::default(),
+            rival: None,
         };
         let (status, published) = watch::channel(first);
         let registrar = Self {
@@ -128,6 +130,7 @@ impl Registrar {
     async fn serve<C: Coordinator>(&mut self, link: &C) -> Ended {
         self.metrics.sessions.inc();
         self.link_up();
+        self.member.sessions.push(link.session_id());
         self.on(Event::SessionBegan(link.session_id()));
         let mut session = Session::new(link);
         loop {
@@ -165,6 +168,20 @@ impl Registrar {
             self.on(Event::Wanted(wanted));
         }
         self.publish();
+    }
+
+    /// Said once for each rival, and again when it is gone.
+    fn stand_beside(&mut self, rival: Option<Rival>) {
+        self.on(Event::Rival(rival.is_some()));
+        let rival = rival.map(|rival| rival.to_string());
+        if self.status.borrow().rival == rival {
+            return;
+        }
+        match &rival {
+            Some(rival) => tracing::warn!(rival, "not registered beside another znode of this node"),
+            None => tracing::info!("the other znode of this node is gone"),
+        }
+        self.status.send_modify(|status| status.rival = rival);
     }
 
     /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
@@ -229,6 +246,7 @@ impl Registrar {
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
                     self.first = answer.first;
+                    self.stand_beside(answer.rival);
                     self.see(answer.others);
                 }
                 self.on(answer.event);

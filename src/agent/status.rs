@@ -72,6 +72,8 @@ pub struct RegistrationStatus {
     /// The other candidates, as far as was read.
     #[serde(skip)]
     pub others: Others,
+    /// Whose znode keeps the agent from registering, for people.
+    pub rival: Option<String>,
 }
 
 /// The other candidates of a reading.
@@ -202,7 +204,10 @@ impl AdminView for AgentView {
         let registration = self.registration.borrow();
         match (&registration.zookeeper, &registration.registered) {
             (_, Some(_)) => Ok(()),
-            (Link::Up, None) => Err("the server is fit, and its znode is being created".to_owned()),
+            (Link::Up, None) => Err(registration
+                .rival
+                .clone()
+                .unwrap_or_else(|| "the server is fit, and its znode is being created".to_owned())),
             (Link::Down(cause), None) => Err(format!("ZooKeeper cannot be reached: {cause}")),
             (Link::NeverUp(Some(cause)), None) => Err(format!("ZooKeeper has not been reached yet: {cause}")),
             (Link::NeverUp(None), None) => Err("ZooKeeper has not answered yet".to_owned()),

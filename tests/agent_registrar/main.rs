@@ -40,6 +40,14 @@ impl Rig {
     }
 
     fn delayed(zookeeper: FakeZooKeeper, fit: bool, delay: Duration) -> Self {
+        Self::of(zookeeper, fit, delay, None)
+    }
+
+    fn incarnation(zookeeper: FakeZooKeeper, incarnation: u64) -> Self {
+        Self::of(zookeeper, true, Duration::ZERO, Some(incarnation))
+    }
+
+    fn of(zookeeper: FakeZooKeeper, fit: bool, delay: Duration, incarnation: Option<u64>) -> Self {
         let (health, published) = watch::channel(HealthStatus {
             fit,
             reason: "as the test says".to_owned(),
@@ -58,9 +66,10 @@ impl Rig {
             since_ms: None,
             weight: None,
             admin: None,
-            incarnation: None,
+            incarnation,
         };
-        let member = Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), data };
+        let member =
+            Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), sessions: Vec::new(), data };
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
         let stop = CancellationToken::new();
         let (word, stepped_down) = watch::channel(None);
@@ -298,4 +307,36 @@ async fn a_reading_tells_whether_the_agent_leads() {
     assert!(!rig.wait_for(|status| status.registered.is_some()).await.leads);
     other.delete(&path).await.unwrap();
     rig.wait_for(|status| status.leads).await;
+}
+
+#[tokio::test]
+async fn an_agent_waits_until_another_znode_of_its_server_is_gone() {
+    let zookeeper = FakeZooKeeper::default();
+    let another = zookeeper.connect(None).await.unwrap();
+    another.ensure_path(PATH).await.unwrap();
+    let (ghost, _) = another.create_sequential(&format!("{PATH}/node-"), b"db1.internal:3306").await.unwrap();
+    let mut rig = Rig::start(zookeeper, true);
+    let told = rig.wait_for(|status| status.rival.is_some()).await;
+    assert!(told.rival.unwrap().contains("db1.internal:3306"));
+    assert_eq!(rig.zookeeper.znodes().len(), 1);
+    another.delete(&ghost).await.unwrap();
+    rig.registered().await;
+    assert_eq!(rig.zookeeper.most_znodes(), 1);
+    assert_eq!(rig.status.borrow().rival, None);
+}
+
+#[tokio::test]
+async fn of_two_agents_with_one_identity_the_later_stays_and_neither_fights() {
+    let zookeeper = FakeZooKeeper::default();
+    let mut first = Rig::incarnation(zookeeper.clone(), 1);
+    first.registered().await;
+    let mut second = Rig::incarnation(zookeeper, 2);
+    second.registered().await;
+    first
+        .wait_for(|status| status.rival.as_ref().is_some_and(|rival| rival.contains("state-directory")))
+        .await;
+    assert_eq!(second.zookeeper.znodes().len(), 1);
+    assert!(second.status.borrow().registered.is_some() && first.status.borrow().registered.is_none());
+    drop(second.stopped().await);
+    first.registered().await;
 }

@@ -12,6 +12,7 @@ pub mod failover;
 pub mod fence;
 pub mod handshake;
 pub mod health;
+pub mod kin;
 pub mod lease;
 pub mod limit;
 mod member;
