@@ -4,6 +4,7 @@
 mod agent;
 mod check_config;
 mod completions;
+mod doctor;
 mod election;
 mod primary;
 mod proxies;
@@ -18,6 +19,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 pub use agent::{AgentArgs, OrderArgs};
 pub use check_config::CheckConfigArgs;
 pub use completions::CompletionsArgs;
+pub use doctor::DoctorArgs;
 pub use primary::PrimaryArgs;
 pub use status::StatusArgs;
 
@@ -62,6 +64,10 @@ enum Commands {
     #[command(after_help = primary::EXAMPLES)]
     Primary(PrimaryArgs),
 
+    /// Look for what can be unsafe in ZooKeeper, MariaDB, this host and the settings, and say what to do
+    #[command(after_help = doctor::EXAMPLES, mut_args(doctor::hide_others))]
+    Doctor(Box<DoctorArgs>),
+
     /// Check settings files without starting anything
     #[command(after_help = check_config::EXAMPLES)]
     CheckConfig(CheckConfigArgs),
@@ -92,6 +98,8 @@ pub enum Request {
     Status(StatusArgs, ArgMatches),
     /// Print the primary; the settings are in the matches.
     Primary(PrimaryArgs, ArgMatches),
+    /// Look for what can be unsafe; the settings are in the matches.
+    Doctor(Box<DoctorArgs>, ArgMatches),
     /// Check settings files.
     CheckConfig(CheckConfigArgs),
     /// Print a completion script.
@@ -123,6 +131,7 @@ fn request(matches: &ArgMatches) -> Result<Request, Error> {
         },
         Commands::Status(args) => Request::Status(args, own),
         Commands::Primary(args) => Request::Primary(args, own),
+        Commands::Doctor(args) => Request::Doctor(args, own),
         Commands::CheckConfig(args) => Request::CheckConfig(args),
         Commands::Completions(args) => Request::Completions(args),
     })

@@ -16,7 +16,7 @@ use crate::config::ZooKeeperAcl;
 
 /// A session with a ZooKeeper ensemble. Dropping it closes the session, which removes its ephemeral znodes.
 pub struct ZooKeeper {
-    client: Client,
+    pub(super) client: Client,
     states: Mutex<StateWatcher>,
     creator: Creator,
 }
@@ -32,7 +32,7 @@ impl ZooKeeper {
         self.client.session()
     }
 
-    fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
+    pub(super) fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
         failed(what, error, self.creator.name.as_deref())
     }
 

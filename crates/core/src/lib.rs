@@ -5,6 +5,7 @@ mod address;
 pub mod backoff;
 pub mod barrier;
 pub mod candidacy;
+pub mod doctor;
 pub mod drain;
 pub mod election;
 mod end;
