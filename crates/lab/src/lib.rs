@@ -11,6 +11,7 @@ pub mod candidates;
 pub mod certs;
 pub mod client;
 mod daemon;
+mod door;
 mod forwarder;
 mod galera;
 mod gate;

@@ -1,9 +1,13 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
 mod aborted_clients;
+mod agent_cut_long;
+mod agent_cut_short;
+mod agent_freeze;
 mod crash_primary;
 mod drain_race;
 mod drivers;
+mod fencing;
 mod follow;
 mod host_down;
 mod kazoo;
@@ -20,6 +24,7 @@ mod step_down;
 mod stop_primary;
 mod storm;
 pub mod sysbench;
+mod zk_down_fence;
 mod zk_leader_and_primary;
 mod zk_member_loss;
 pub mod zk_outage;
@@ -75,6 +80,10 @@ pub fn all() -> Vec<Scenario> {
         storm::SCENARIO,
         aborted_clients::SCENARIO,
         proxy_header::SCENARIO,
+        agent_freeze::SCENARIO,
+        agent_cut_short::SCENARIO,
+        agent_cut_long::SCENARIO,
+        zk_down_fence::SCENARIO,
     ]
 }
 
