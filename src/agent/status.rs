@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::candidacy::Standing;
 use capitana_core::health::{Health, Reading};
-use capitana_core::lease::Lease;
+use capitana_core::lease::{self, Lease};
 use capitana_core::registration::OwnZnode;
 use capitana_core::{Epoch, HostPort, Link};
 use serde::Serialize;
@@ -184,8 +184,12 @@ impl AgentView {
     /// Whether the server is the primary at this moment; the error says why that cannot be said.
     fn leads(&self) -> Result<(), String> {
         let registration = self.registration.borrow();
-        if self.candidate.standing() == Standing::Fenced {
-            return Err(self.candidate.reason());
+        match self.candidate.standing() {
+            Standing::Candidate | Standing::Delayed { .. } => {}
+            _ => return Err(self.candidate.reason()),
+        }
+        if self.lease.borrow().standing(BootClock.now()) == lease::Standing::Expired {
+            return Err("ZooKeeper has not answered for too long, and another may be elected".to_owned());
         }
         match (&registration.registered, &registration.zookeeper) {
             (None, _) => Err("it has no place in the election".to_owned()),
