@@ -2,6 +2,7 @@
 //! it while it is cut off from ZooKeeper (`fence`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
+mod canary;
 mod candidate;
 mod connect;
 mod fence;
@@ -38,12 +39,13 @@ use crate::service::Service;
 use crate::signals::{Signal, Signals};
 use service::Teller;
 
+pub use canary::{CanaryStatus, LastCommit};
 pub use candidate::Candidate;
 pub use connect::{Connect, Remembering};
 pub use fence::{FenceStatus, Fenced, Fencer, Followed};
 pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
-pub use monitor::Monitor;
+pub use monitor::{Monitor, Watched};
 pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
@@ -113,7 +115,6 @@ impl Agent {
             stop: stop.clone(),
             delay: delay(config),
             fence: fenced,
-            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
         };
         let (heart, lease) = Heart::new();
         let (registrar, registration) =
@@ -128,6 +129,13 @@ impl Agent {
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let check = config.poll_interval + config.check_timeout;
         let teller = Teller::new(candidate.clone(), registration.clone(), check);
+        let watched = Watched {
+            server,
+            pace: Pace { interval: config.poll_interval, limit: config.check_timeout },
+            seed: seed(),
+            canary: config.canary.then(|| config.node_name.clone()),
+            registration: registration.clone(),
+        };
         let view = AgentView {
             node: config.node_name.clone(),
             server: server_name(&config.server),
@@ -141,9 +149,8 @@ impl Agent {
         // It answers to the end: nothing needs to wait for it.
         tokio::spawn(admin.serve(CancellationToken::new()));
         tokio::spawn(teller.run(Service::from_environment()));
-        let pace = Pace { interval: config.poll_interval, limit: config.check_timeout };
         Ok(Self {
-            monitor: tokio::spawn(monitor.run(server, pace, seed())),
+            monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
             fencer: tokio::spawn(fencer.run()),
             metrics,
