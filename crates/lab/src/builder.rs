@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::daemon::{self, Agent, Daemons, Proxy};
 use crate::door::Door;
-use crate::galera::{self, GaleraOptions, Node, Timeouts};
+use crate::galera::{self, Disk, GaleraOptions, Node, Timeouts};
 use crate::gate::Place;
 use crate::lab::{Lab, Parts};
 use crate::progress::Progress;
@@ -90,6 +90,20 @@ impl Builder {
     #[must_use]
     pub fn server_option(mut self, name: &str, value: &str) -> Self {
         self.galera.server.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Ordinary servers in place of Galera nodes, with no replication between them.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.galera.plain = true;
+        self
+    }
+
+    /// How the nodes' disks can be stopped.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.galera.disk = disk;
         self
     }
 
@@ -202,7 +216,8 @@ impl Builder {
         }
         lab.progress().say(format_args!("installing MariaDB's system tables for {} nodes", self.nodes));
         let nodes = galera::install(lab.slot(), self.nodes, &self.galera).await?;
-        lab.progress().say(format_args!("starting {} Galera nodes", self.nodes));
+        let kind = if self.galera.plain { "servers" } else { "Galera nodes" };
+        lab.progress().say(format_args!("starting {} {kind}", self.nodes));
         for node in &nodes {
             node.start().await?;
         }

@@ -4,7 +4,10 @@ mod aborted_clients;
 mod agent_cut_long;
 mod agent_cut_short;
 mod agent_freeze;
+mod canary_cost;
+mod connections_full;
 mod crash_primary;
+mod detect_crash;
 mod drain_race;
 mod drivers;
 mod fencing;
@@ -12,7 +15,9 @@ mod follow;
 mod host_down;
 mod kazoo;
 mod long_transaction;
+mod mariadb_frozen;
 mod no_primary;
+mod plain_mariadb;
 mod proxy_header;
 mod raw;
 mod read_after_write;
@@ -23,6 +28,7 @@ mod stale_follower;
 mod step_down;
 mod stop_primary;
 mod storm;
+mod stuck_commits;
 pub mod sysbench;
 mod zk_down_fence;
 mod zk_leader_and_primary;
@@ -84,6 +90,12 @@ pub fn all() -> Vec<Scenario> {
         agent_cut_short::SCENARIO,
         agent_cut_long::SCENARIO,
         zk_down_fence::SCENARIO,
+        detect_crash::SCENARIO,
+        connections_full::SCENARIO,
+        stuck_commits::SCENARIO,
+        mariadb_frozen::SCENARIO,
+        plain_mariadb::SCENARIO,
+        canary_cost::SCENARIO,
     ]
 }
 
