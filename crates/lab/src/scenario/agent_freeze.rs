@@ -1,14 +1,17 @@
 //! Scenario `agent-freeze`: the primary's agent is stopped, its server is not. Another leads when the session has ended, and
 //! the agent that goes on acts on nothing it knew: not on its place in the election, and not on its last check.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tokio::net::UnixDatagram;
 
 use super::fencing::{self, Stage};
 use super::scene::{self, PATIENCE};
 use super::{Scenario, in_lab};
 use crate::bank::quick;
+use crate::daemon::WATCHDOG;
 use crate::lab::Lab;
 use crate::progress::{Progress, shown};
 use crate::report::Report;
@@ -48,6 +51,7 @@ async fn freeze(lab: &Lab, report: &mut Report) -> Result<()> {
     let fenced = stage.agent().await?["fenced"].clone();
     report.check(fenced.is_null(), || format!("its server is still fenced: {fenced}"));
     dies_meanwhile(&stage, report).await?;
+    is_managed(&stage, report).await?;
     report.none("changes_of_primary_after_all", stage.witness.changes(thawed));
     stage.close(report).await
 }
@@ -71,6 +75,24 @@ async fn dies_meanwhile(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     node.wait_ready(lab.nodes().len()).await?;
     let back = async || (candidates(lab, &stage.first.upstream).await.ok()? == 1).then_some(());
     wait_until(PATIENCE, "the node is a candidate again", back).await?;
+    stage.one_znode_each(report).await
+}
+
+/// Somebody plays the service manager: the agent that says nothing any more is killed and started anew.
+async fn is_managed(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
+    let agent = &stage.lab.agents()[stage.primary];
+    let _ = fs::remove_file(agent.notify());
+    let socket = UnixDatagram::bind(agent.notify()).context("cannot play the service manager")?;
+    let mut word = [0; 256];
+    tokio::time::timeout(PATIENCE, socket.recv(&mut word)).await.context("the agent says nothing")??;
+    let frozen = Instant::now();
+    agent.freeze()?;
+    while tokio::time::timeout(WATCHDOG, socket.recv(&mut word)).await.is_ok() {}
+    agent.kill().await?;
+    agent.start().await?;
+    report.at_most("restarted_by_watchdog_ms", frozen.elapsed(), WATCHDOG * 2);
+    stage.lab.progress().say(format_args!("frozen for {}, it is started anew", shown(frozen.elapsed())));
+    agent.wait_ready().await?;
     stage.one_znode_each(report).await
 }
 

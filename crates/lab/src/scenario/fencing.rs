@@ -20,6 +20,7 @@ use crate::lab::Lab;
 use crate::load::Writers;
 use crate::report::Report;
 use crate::status::{ProxyStatus, Route};
+use crate::wait::wait_until;
 
 use super::scene::{self, PATIENCE};
 
@@ -58,6 +59,9 @@ impl<'a> Stage<'a> {
         writers.wait_rows(scene::ROWS).await?;
         let probe = Probe::start(lab.nodes()[primary].address());
         let witness = Witness::watch(lab);
+        // A route that is there from the start is no change.
+        let looked = async || (witness.seen().len() >= lab.proxies().len()).then_some(());
+        wait_until(PATIENCE, "every proxy was looked at", looked).await?;
         lab.progress().say(format_args!("{WRITERS} clients write to {} through two proxies", first.upstream));
         Ok(Self { lab, first, primary, writers, probe, witness })
     }
