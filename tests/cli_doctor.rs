@@ -54,7 +54,9 @@ impl Found {
 fn doctor(arguments: &[&str]) -> Found {
     let said = run(&mut capitana(&[&["doctor", "--json"], arguments].concat()));
     assert_eq!(said.err, "");
-    Found { code: said.code, json: serde_json::from_str(&said.out).unwrap() }
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["findings", "worst"]);
+    Found { code: said.code, json }
 }
 
 /// An agent's settings file in `directory`, with a state directory and a password as they should be.
@@ -181,12 +183,25 @@ async fn a_safe_server_and_election_give_nothing_to_do() {
     let found = doctor(&both);
     assert_eq!(found.bad(), Vec::<String>::new(), "{:#}", found.json);
 
+    let lagging = doctor(&[&both[..], &["--zookeeper-session-timeout", "5s"]].concat());
+    assert_eq!(lagging.bad(), ["ZK-SYNC-LIMIT"], "the lab's syncLimit is 5 s: {:#}", lagging.json);
     let refused = doctor(&[&both[..], &["--election-path", "/secret"]].concat());
     assert_eq!(refused.bad(), ["ZK-REFUSED"], "{:#}", refused.json);
     fs::write(directory.path().join("password"), "wrong").unwrap();
     let wrong = doctor(&both);
     assert_eq!(wrong.bad(), ["DB-LOGIN", "DB-LOGIN"], "{:#}", wrong.json);
     assert_eq!(wrong.code, i32::from(exit::DANGER));
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_zookeeper_alone_the_worst_is_a_warning_and_the_exit_status_says_so() {
+    let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
+    let client = Client::connect(&lab.zookeeper()).await.unwrap();
+    stand(&client, "db1.internal:3306").await;
+    let found = doctor(&["--zookeeper", &lab.zookeeper()]);
+    assert_eq!(found.codes(), ["DB-NOT-CHECKED", "ZK-CLEAR", "ZK-STANDALONE"], "{:#}", found.json);
+    assert_eq!((found.code, &found.json["worst"]), (i32::from(exit::WARNING), &Value::from("warning")));
     lab.shutdown().await.unwrap();
 }
 

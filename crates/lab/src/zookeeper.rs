@@ -107,7 +107,7 @@ fn settings(slot: &Slot, index: usize, count: usize, data: &Path) -> String {
     let mut settings = format!(
         "tickTime=500\ninitLimit=20\nsyncLimit=10\nminSessionTimeout=1000\nmaxSessionTimeout=40000\n\
          dataDir={}\nclientPort={PORT}\nclientPortAddress={}\nmaxClientCnxns=0\n\
-         admin.enableServer=false\n4lw.commands.whitelist=srvr,ruok,mntr,cons\n",
+         admin.enableServer=false\n4lw.commands.whitelist=srvr,ruok,mntr,cons,conf\n",
         data.display(),
         slot.zookeeper(index)
     );

@@ -179,3 +179,21 @@ fn exit_code(findings: &[Finding]) -> u8 {
         Some(Severity::Danger) => exit::DANGER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use capitana_core::doctor::{galera, reach};
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_that_of_the_worst_finding() {
+        let info = reach::SERVER_NOT_CHECKED.at("MariaDB", "");
+        let warning = galera::ALONE.at("MariaDB", "");
+        let danger = galera::EVS_INSTALL.at("MariaDB", "");
+        assert_eq!(exit_code(&[]), 0);
+        assert_eq!(exit_code(std::slice::from_ref(&info)), 0);
+        assert_eq!(exit_code(&[info.clone(), warning.clone()]), 1);
+        assert_eq!(exit_code(&[warning, danger, info]), 2);
+    }
+}
