@@ -14,7 +14,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
 use super::close::refuse;
-use super::dial::tune;
 use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::leash::{Leash, Phase};
@@ -38,6 +37,8 @@ pub struct Entered {
     pub route: Route,
     /// Its place on the server.
     pub place: Place,
+    /// When the handshake began, with the server's greeting.
+    pub greeted: Instant,
     /// When the handshake has to be over.
     pub deadline: Instant,
     /// Its place among the connections of its address.
@@ -54,7 +55,7 @@ pub async fn enter(
     mut client: TcpStream,
     places: &Arc<ClientPlaces>,
 ) -> Result<Entered, (EndReason, Option<Opened>)> {
-    if tune(&client).is_err() {
+    if worker.shared.dialler.tune(&client).is_err() {
         return Err((EndReason::ClientError, None));
     }
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
@@ -64,14 +65,14 @@ pub async fn enter(
             return Err((reason, opened));
         }
     };
-    let Login { upstream, place, greeting, login, route, deadline } = steps;
+    let Login { upstream, place, greeting, login, route, greeted, deadline } = steps;
     let mut handshake = Handshake::default();
     handshake.from_server(&greeting);
     handshake.from_client(&login);
     let mut records = Records::new(handshake.seen().tls);
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
-    Ok(Entered { relay, handshake, records, route, place, deadline, client_place: admitted.place })
+    Ok(Entered { relay, handshake, records, route, place, greeted, deadline, client_place: admitted.place })
 }
 
 struct Login {
@@ -80,6 +81,7 @@ struct Login {
     greeting: Vec<u8>,
     login: Vec<u8>,
     route: Route,
+    greeted: Instant,
     deadline: Instant,
 }
 
@@ -94,7 +96,8 @@ async fn approach(
     let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await.map_err(nowhere)?;
     let route = leash.route.get_or_init(|| begun.route.clone()).clone();
     leash.enter(Phase::Handshake);
-    let deadline = Instant::now() + worker.shared.config.load().handshake_timeout;
+    let greeted = Instant::now();
+    let deadline = greeted + worker.shared.config.load().handshake_timeout;
     let login = introduce(leash, client, &mut begun, deadline).await.map_err(|refusal| {
         let mut handshake = Handshake::default();
         handshake.from_server(&begun.greeting);
@@ -107,7 +110,7 @@ async fn approach(
     let greeting = std::mem::take(&mut begun.greeting);
     match begun.take() {
         Some((upstream, place)) => {
-            Ok((admitted, Login { upstream, place, greeting, login, route, deadline }))
+            Ok((admitted, Login { upstream, place, greeting, login, route, greeted, deadline }))
         }
         None => Err(nowhere(Refusal::silent(EndReason::UpstreamError))),
     }

@@ -1,26 +1,35 @@
 //! One direction of a relay: reads into the thread's buffer, writes at once, keeps only what was not taken. It owns the
 //! backpressure and the end of its direction; the two directions together are `relay`'s.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
-/// two to three times the instructions a byte of 64 KB and more (measured).
-pub const BUFFER: usize = 64 * 1024;
+use crate::sys;
 
-/// Bytes one direction may move before other sessions of the thread have their turn: four full reads.
-const TURN: usize = 4 * BUFFER;
+/// The size of a thread's read buffer: the most one read takes.
+pub const BUFFER: usize = 4 * STEP;
 
-/// Whose operation failed.
+/// What a read takes unless the flow is sustained, and so the most a session keeps when its peer stops reading. 16 KB
+/// reads cost two to three times the instructions a byte of 64 KB and more (measured).
+const STEP: usize = 64 * 1024;
+
+/// Reads in a row that took all they could and make a flow a sustained one.
+const SUSTAINED: u8 = 4;
+
+/// Bytes one direction may move before other sessions of the thread have their turn.
+const TURN: usize = BUFFER;
+
+/// Whose operation failed, and how.
 pub(super) enum Failed {
     /// Reading from the source.
-    Read,
+    Read(ErrorKind),
     /// Writing to the destination.
-    Write,
+    Write(ErrorKind),
 }
 
 /// One direction.
@@ -32,6 +41,8 @@ pub(super) struct Pipe {
     taken: usize,
     pub(super) read: u64,
     pub(super) written: u64,
+    /// Reads in a row that took all they could.
+    full: u8,
     /// Nothing more is read for now.
     pub(super) paused: bool,
     /// The source said it will send no more.
@@ -63,7 +74,7 @@ impl Pipe {
         }
         let mut moved = 0;
         loop {
-            ready!(self.poll_flush(cx, to)).map_err(|_| Failed::Write)?;
+            ready!(self.poll_flush(cx, to)).map_err(|error| Failed::Write(error.kind()))?;
             if self.ended {
                 return self.poll_shut(cx, to);
             }
@@ -74,15 +85,25 @@ impl Pipe {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let read = ready!(poll_read(cx, from, buffer)).map_err(|_| Failed::Read)?;
+            let window = &mut buffer[..self.window(to)];
+            let most = window.len();
+            let read = ready!(poll_read(cx, from, window)).map_err(|error| Failed::Read(error.kind()))?;
+            self.full = if read == most { self.full.saturating_add(1) } else { 0 };
             moved += read;
             self.read += read as u64;
             self.ended = read == 0;
             if read > 0 {
                 observe(&buffer[..read]);
-                self.write_or_keep(cx, to, &buffer[..read]).map_err(|_| Failed::Write)?;
+                self.write_or_keep(cx, to, &buffer[..read]).map_err(|error| Failed::Write(error.kind()))?;
             }
         }
+    }
+
+    /// How much to read. A sustained flow is read in larger steps where the destination's kernel has room for all of it:
+    /// what it would not take would have to be kept. Two system calls in 256 KB find that out.
+    fn window(&self, to: &TcpStream) -> usize {
+        let sustained = self.full >= SUSTAINED;
+        if sustained && room(to).is_some_and(|room| room >= BUFFER) { BUFFER } else { STEP }
     }
 
     /// Writes what was just read straight from the thread's buffer and keeps only what was not taken.
@@ -122,6 +143,12 @@ impl Pipe {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Bytes the kernel will take for this connection at once. Half of SO_SNDBUF is its own bookkeeping (socket(7)).
+fn room(to: &TcpStream) -> Option<usize> {
+    let buffer = SockRef::from(to).send_buffer_size().ok()? / 2;
+    Some(buffer.saturating_sub(sys::unacknowledged(to).ok()?))
 }
 
 /// One read. A read that does not fill the buffer makes tokio forget the socket's readiness, so the next one waits

@@ -63,6 +63,8 @@ fn needs_restart(old: &ProxyConfig, new: &ProxyConfig) -> Vec<&'static str> {
         ("dial-concurrency", old.dial_concurrency != new.dial_concurrency),
         ("proxy-protocol", old.proxy_protocol != new.proxy_protocol),
         ("accept-proxy-protocol", old.accept_proxy_protocol != new.accept_proxy_protocol),
+        ("source-addresses", old.source_addresses != new.source_addresses),
+        ("stall-timeout", old.stall_timeout != new.stall_timeout),
         ("threads", old.threads != new.threads),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

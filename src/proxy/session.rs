@@ -21,6 +21,7 @@ use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
 use super::part::{Parting, part};
 use super::relay::{Ended, Observer, Progress, Relay, Side};
+use super::stopwatch::first_answer;
 use super::waiting::Place;
 use super::worker::Worker;
 
@@ -68,6 +69,7 @@ pub async fn serve(
         mut records,
         route,
         place,
+        greeted,
         deadline,
         client_place: _client_place,
     } = entered;
@@ -80,9 +82,13 @@ pub async fn serve(
             drop(handshake);
             leash.enter(Phase::Open);
             worker.shared.milestones.opened(route.epoch);
+            worker.shared.metrics.handshake_seconds.observe(greeted.elapsed().as_secs_f64());
             match settle(&worker, &leash, &mut relay, &mut records).await {
                 Some(reason) => reason,
-                None => relay_to_end(&worker, &leash, &mut relay, seen.readable).await,
+                None => match first_answer(&worker, &leash, &mut relay, &seen).await {
+                    Some(reason) => reason,
+                    None => relay_to_end(&worker, &leash, &mut relay, seen.readable).await,
+                },
             }
         }
     };
@@ -150,7 +156,7 @@ async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay, readabl
 }
 
 /// Relays until there is something to decide; the error is the worker's reason to end the session.
-async fn run<O: Observer>(
+pub(super) async fn run<O: Observer>(
     worker: &Worker,
     leash: &Leash,
     relay: &mut Relay,
@@ -211,11 +217,11 @@ fn conclude_handshake(
 ) -> Epilogue {
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     let (client, upstream) = relay.into_both();
-    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
+    if !reason.is_clients_going() {
         worker.finish(refuse(client, Vec::new()));
     }
     let waits = handshake.stage() == Stage::Authentication;
-    if waits && !matches!(reason, EndReason::UpstreamClosed | EndReason::UpstreamError) {
+    if waits && !reason.is_servers_going() {
         let say = handshake.owed().unwrap_or_default();
         part(worker, Parting { upstream, place, say });
     }
@@ -233,7 +239,7 @@ fn conclude(
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     let word = relay.last_word().filter(|_| opened.seen.readable);
     let (client, upstream) = relay.into_both();
-    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
+    if !reason.is_clients_going() {
         worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
     }
     if !records.is_settled() {
@@ -242,12 +248,15 @@ fn conclude(
     Epilogue { reason, opened: Some(opened), to_upstream, to_client }
 }
 
-fn reason_of(ended: Ended) -> EndReason {
+/// The same as a session's end.
+pub(super) fn reason_of(ended: Ended) -> EndReason {
     match ended {
         Ended::Closed(Side::Client) => EndReason::ClientClosed,
         Ended::Closed(Side::Upstream) => EndReason::UpstreamClosed,
         Ended::Failed(Side::Client) => EndReason::ClientError,
         Ended::Failed(Side::Upstream) => EndReason::UpstreamError,
+        Ended::TimedOut(Side::Client) => EndReason::ClientTimeout,
+        Ended::TimedOut(Side::Upstream) => EndReason::UpstreamTimeout,
     }
 }
 
