@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod agent;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod error;

@@ -47,6 +47,9 @@ impl Rig {
             node: Some("db1".to_owned()),
             version: None,
             since_ms: None,
+            weight: None,
+            admin: None,
+            incarnation: None,
         };
         let member = Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), data };
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());

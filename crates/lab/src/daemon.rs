@@ -66,11 +66,14 @@ impl Agent {
         let admin = SocketAddr::from((slot.node(index), AGENT_ADMIN));
         let name = format!("agent{}", index + 1);
         let password = monitor_password(slot)?;
-        let server = node.address().to_string();
+        let state = slot.directory().join(&name).join("state");
+        let (server, advertised) = (node.address().to_string(), admin.to_string());
         let mut arguments = daemons.common("agent", admin);
         arguments.extend(["--server", &server, "--advertise", &server].map(OsString::from));
         arguments.extend(["--user", galera::MONITOR, "--node-name", node.name()].map(OsString::from));
         arguments.extend([OsString::from("--password-file"), password.into()]);
+        arguments.extend(["--admin-advertise", &advertised].map(OsString::from));
+        arguments.extend([OsString::from("--state-directory"), state.into()]);
         arguments.extend(daemons.agent.iter().map(OsString::from));
         let process = Process::new(slot.directory(), &name, recipe(daemons.program.clone(), arguments))?;
         Ok(Self { process, admin })

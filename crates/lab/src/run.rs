@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use capitana_lab::scenario::{self, Scenario};
-use capitana_lab::{Progress, Report};
+use capitana_lab::{Progress, Report, table};
 
 use crate::cli::ScenarioArgs;
 
@@ -33,20 +33,25 @@ fn list(out: &mut dyn Write) -> Result<bool> {
 }
 
 async fn all(json: bool, out: &mut dyn Write) -> Result<bool> {
-    let mut table = Vec::new();
+    let mut done = Vec::new();
     for scenario in scenario::all() {
         let start = Instant::now();
         let report = report(scenario).await;
         write(scenario, &report, json, out)?;
-        table.push((scenario.name, report.passed(), start.elapsed().as_secs_f64()));
+        done.push((scenario.name, report, start.elapsed().as_secs_f64()));
     }
     let mut stderr = std::io::stderr();
     let summary: &mut dyn Write = if json { &mut stderr } else { out };
-    writeln!(summary, "\n{:<20} {:<6} {:>8}", "scenario", "", "seconds")?;
-    for (name, passed, seconds) in &table {
-        writeln!(summary, "{name:<20} {:<6} {seconds:>8.1}", if *passed { "pass" } else { "FAIL" })?;
+    writeln!(summary)?;
+    table::write_heading(summary)?;
+    for (name, report, _) in &done {
+        table::write_limits(name, report, summary)?;
     }
-    Ok(table.iter().all(|(_, passed, _)| *passed))
+    writeln!(summary, "\n{:<22} {:<6} {:>8}", "scenario", "", "seconds")?;
+    for (name, report, seconds) in &done {
+        writeln!(summary, "{name:<22} {:<6} {seconds:>8.1}", if report.passed() { "pass" } else { "FAIL" })?;
+    }
+    Ok(done.iter().all(|(_, report, _)| report.passed()))
 }
 
 /// A scenario that could not be run has failed: its error is in the report.
@@ -64,7 +69,7 @@ fn write(scenario: Scenario, report: &Report, json: bool, out: &mut dyn Write) -
     if json {
         report.write_json(scenario.name, out)?;
     } else {
-        report.write_text(scenario.name, out)?;
+        table::write_report(scenario.name, report, out)?;
     }
     Ok(())
 }

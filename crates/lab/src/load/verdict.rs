@@ -35,19 +35,14 @@ impl Verdict {
     /// Writes figures and failures of a load in which every row has to be there once and nobody failed to connect.
     pub fn report(&self, ledger: &Ledger, report: &mut Report) {
         report.count("acknowledged", ledger.acknowledged.len());
-        report.count("lost", self.lost);
-        report.count("duplicates", self.duplicates);
-        report.count("connection_errors", ledger.connection_errors.len());
+        report.none("lost", self.lost).because(|| "acknowledged rows are not there".to_owned());
+        report.none("duplicates", self.duplicates);
+        let refused = &ledger.connection_errors;
+        report.none("connection_errors", refused.len()).because(|| format!("the first: {}", refused[0]));
         report.count("broken_sessions", ledger.broken_sessions.len());
         report.count("refused_statements", ledger.refused);
         report.count("found_after_lost_reply", ledger.found);
-        report.check(self.lost == 0, || format!("{} acknowledged rows are not there", self.lost));
-        report.check(self.duplicates == 0, || format!("{} rows are there twice", self.duplicates));
         report.check(ledger.unsettled == 0, || format!("{} lost sessions did not end", ledger.unsettled));
-        if let Some(first) = ledger.connection_errors.first() {
-            let count = ledger.connection_errors.len();
-            report.fail(format!("{count} attempts to connect failed; the first: {first}"));
-        }
     }
 
     fn compare(ledger: &Ledger, rows: &[(usize, u64, usize)]) -> Self {

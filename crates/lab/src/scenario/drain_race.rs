@@ -56,15 +56,12 @@ async fn race(lab: &Lab, report: &mut Report) -> Result<()> {
         let cut = book.unanswered.iter().filter(|id| written.contains(id)).count();
         let lost = book.answered.iter().filter(|id| !written.contains(id)).count();
         report.count(&format!("races_{name}"), book.answered.len() + book.unanswered.len());
-        report.count(&format!("answered_{name}"), book.answered.len());
-        report.count(&format!("ended_before_{name}"), book.unanswered.len());
-        report.count(&format!("cut_{name}"), cut);
-        report.count(&format!("lost_{name}"), lost);
-        report.check(cut == 0, || format!("{name}: {cut} statements were carried out but not answered"));
-        report.check(lost == 0, || format!("{name}: {lost} acknowledged rows are missing"));
-        report.check(!book.unanswered.is_empty() && !book.answered.is_empty(), || {
-            format!("{name}: the race was never close: every statement had the same fate")
-        });
+        let never_close = || "the race was never close: every statement had the same fate".to_owned();
+        report.at_least(&format!("answered_{name}"), book.answered.len(), 1).because(never_close);
+        report.at_least(&format!("ended_before_{name}"), book.unanswered.len(), 1).because(never_close);
+        let cut_at_work = || "statements were carried out but not answered".to_owned();
+        report.none(&format!("cut_{name}"), cut).because(cut_at_work);
+        report.none(&format!("lost_{name}"), lost).because(|| "acknowledged rows are missing".to_owned());
     }
     Ok(())
 }

@@ -53,12 +53,11 @@ async fn step_down(lab: &Lab, report: &mut Report) -> Result<()> {
     Fault::StepDown.mend(lab, primary).await?;
     for (name, (after, error)) in [("busy", &ended), ("sleeping", &slept)] {
         lab.progress().say(format_args!("the {name} session ended after {after:.1?}: {error}"));
-        report.millis(&format!("ended_after_ms_{name}"), *after);
-        let is_at_limit = (LIMIT.saturating_sub(PACE)..LIMIT + SLACK).contains(after);
-        report.check(is_at_limit, || format!("the {name} session ended after {after:?}, not {LIMIT:?}"));
+        let figure = format!("ended_after_ms_{name}");
+        report.at_least(&figure, *after, LIMIT.saturating_sub(PACE)).because(|| error.clone());
+        report.at_most(&figure, *after, LIMIT + SLACK).because(|| error.clone());
     }
-    report.check(committed.is_ok(), || format!("the transaction that ended in time failed: {committed:?}"));
-    report.count("completed", usize::from(committed.is_ok()));
+    report.exactly("completed", usize::from(committed.is_ok()), 1).because(|| format!("{committed:?}"));
     reasons(lab, report).await?;
     rows(lab, report).await
 }
@@ -104,8 +103,7 @@ async fn reasons(lab: &Lab, report: &mut Report) -> Result<()> {
     let line =
         metrics.lines().find(|line| line.contains("sessions_ended") && line.contains("\"drain-timeout\""));
     let count: f64 = line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default();
-    report.figure("ended_at_limit", count);
-    report.check((count - 2.0).abs() < 0.5, || format!("{count} sessions ended with reason drain-timeout"));
+    report.exactly("ended_at_limit", count, 2.0).because(|| "by the reason drain-timeout".to_owned());
     let log = std::fs::read_to_string(proxy.log_path())?;
     report.check(log.contains("drain-timeout"), || "the log does not say drain-timeout".to_owned());
     Ok(())

@@ -63,13 +63,13 @@ async fn leave(lab: &Lab) -> Result<()> {
 
 fn judge(refused: &Refused, report: &mut Report) {
     let Refused { driver, code, text, took } = refused;
-    report.millis(&format!("told_{driver}_ms"), *took);
+    let told = format!("told_{driver}_ms");
+    report.at_least(&told, *took, HOLD).because(|| text.clone());
+    report.at_most(&told, *took, HOLD + LATE).because(|| text.clone());
     report.count(&format!("code_{driver}"), code.map_or(0, usize::from));
     // What drivers say by themselves when a connection ends without an error packet.
     let own = matches!(code, None | Some(2000..=2099));
     report.check(!own, || format!("{driver} saw no error packet: {code:?} {text}"));
-    report.check(*took >= HOLD, || format!("{driver} was held for {took:?} only: {text}"));
-    report.check(*took <= HOLD + LATE, || format!("{driver} was held for {took:?}: {text}"));
 }
 
 async fn come_back(lab: &Lab, report: &mut Report) -> Result<()> {

@@ -22,7 +22,7 @@ async fn run(progress: Progress) -> Result<Report> {
     let builder = lab_of_the_issue().monitor(false);
     let without = in_lab(builder, &progress, async |lab, r| failovers(lab, r).await).await?;
     let stale = with.figures().get("stale_reads").copied().unwrap_or(f64::NAN);
-    with.check(stale == 0.0, || format!("{stale} stale reads in spite of the barrier"));
+    with.exactly("stale_reads", stale, 0.0).because(|| "in spite of the barrier".to_owned());
     for name in ["stale_reads", "acknowledged", "lost", "cut_transactions", "connection_errors"] {
         let figure = without.figures().get(name).copied().unwrap_or(f64::NAN);
         with.figure(&format!("{name}_without_barrier"), figure);

@@ -73,10 +73,9 @@ impl<'a> Scene<'a> {
         let ledger = self.writers.stop().await?;
         Verdict::read(node, &ledger).await?.report(&ledger, report);
         report_visits(&self.newcomers.stop().await?, report);
-        report.count("changes_of_primary", changes.len());
+        report.none("changes_of_primary", changes.len()).because(|| changes.join("; "));
         let broken = &ledger.broken_sessions;
-        report.check(broken.is_empty(), || format!("{} sessions broke, first: {}", broken.len(), broken[0]));
-        report.check(changes.is_empty(), || format!("the proxies' routes changed: {}", changes.join("; ")));
+        report.none("broken_sessions", broken.len()).because(|| format!("the first: {}", broken[0]));
         Ok(())
     }
 }
@@ -85,11 +84,8 @@ impl<'a> Scene<'a> {
 pub(super) fn report_visits(visits: &[Visit], report: &mut Report) {
     let failed: Vec<_> = visits.iter().filter_map(|visit| visit.outcome.as_ref().err()).collect();
     report.count("new_connections", visits.len());
-    report.count("new_connection_errors", failed.len());
+    report.none("new_connection_errors", failed.len()).because(|| format!("the first: {}", failed[0].text));
     report.millis("new_connection_longest_ms", visits.iter().map(Visit::took).max().unwrap_or_default());
-    if let Some(first) = failed.first() {
-        report.fail(format!("{} new connections failed; the first: {}", failed.len(), first.text));
-    }
 }
 
 /// Every change of every proxy's route.

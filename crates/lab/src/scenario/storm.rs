@@ -68,10 +68,9 @@ async fn storm(lab: &Lab, report: &mut Report) -> Result<()> {
     served.sort_unstable();
     lab.progress().say(format_args!("{} clients were served", served.len()));
     report.count("clients", CLIENTS);
-    report.count("served", served.len());
+    report.exactly("served", served.len(), CLIENTS);
     report.millis("first_served_ms", served.first().copied().unwrap_or_default());
     report.millis("last_served_ms", served.last().copied().unwrap_or_default());
-    report.check(served.len() == CLIENTS, || format!("{} of {CLIENTS} were served", served.len()));
     judge_server(node, report).await
 }
 
@@ -87,13 +86,10 @@ async fn visit(proxy: SocketAddr) -> mysql_async::Result<Instant> {
 async fn judge_server(node: &Node, report: &mut Report) -> Result<()> {
     let most = status(node, "Max_used_connections").await?;
     let refused = status(node, "Connection_errors_max_connections").await?;
-    report.count("most_at_once", most);
-    report.count("error_1040", refused);
-    report.check(refused == 0, || format!("MariaDB refused {refused} connections with error 1040"));
-    report.check(most <= PROXY_LIMIT + OTHERS, || {
-        format!("MariaDB had {most} connections at once, the limit is {PROXY_LIMIT}")
-    });
-    report.check(most >= PROXY_LIMIT / 2, || format!("only {most} connections at once: it was no storm"));
+    report.none("error_1040", refused);
+    let over = || format!("MariaDB had more connections than the proxy's {PROXY_LIMIT} and {OTHERS} others");
+    report.at_most("most_at_once", most, PROXY_LIMIT + OTHERS).because(over);
+    report.at_least("most_at_once", most, PROXY_LIMIT / 2).because(|| "it was no storm".to_owned());
     Ok(())
 }
 

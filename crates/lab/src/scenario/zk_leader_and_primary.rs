@@ -49,8 +49,7 @@ async fn run(progress: Progress) -> Result<Report> {
         let report =
             in_lab(scene::builder(), &progress, async |lab, report| lose_host(lab, end, report).await)
                 .await?;
-        report.figures().iter().for_each(|(figure, value)| both.figure(&format!("{name}_{figure}"), *value));
-        report.failures().iter().for_each(|failure| both.fail(format!("{name}: {failure}")));
+        both.take_over(name, report);
     }
     Ok(both)
 }
@@ -82,14 +81,11 @@ async fn lose_host(lab: &Lab, end: End, report: &mut Report) -> Result<()> {
     scene.writers.wait_rows(ROWS).await?;
     let gap = scene.writers.longest_gap(start);
     report.millis("agree_ms", agreed);
-    report.millis("write_gap_ms", gap);
     let floor = znode.await?? - start;
     report.millis("floor_znode_gone_ms", floor);
     report.millis("floor_galera_ms", direct.stop().await?);
-    report.check(gap <= GAP.max(floor + ADDED), || {
-        let (gap, floor) = (shown(gap), shown(floor));
-        format!("nothing was acknowledged for {gap}; ZooKeeper itself needed {floor}")
-    });
+    let own = || format!("ZooKeeper itself needed {}", shown(floor));
+    report.at_most("write_gap_ms", gap, GAP.max(floor + ADDED)).because(own);
     let node = &lab.nodes()[lab.node_at(&route.upstream).context("the new primary is no node of the lab")?];
     let ledger = scene.writers.stop().await?;
     Verdict::read(node, &ledger).await?.report(&ledger, report);

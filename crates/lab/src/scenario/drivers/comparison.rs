@@ -38,7 +38,7 @@ impl Tally {
     pub(super) fn record(&self, report: &mut Report) {
         report.count("transcripts_compared", self.transcripts);
         report.count("lines_compared", self.lines);
-        report.count("lines_different", self.different);
+        report.none("lines_different", self.different);
         report.count("unsupported", self.unsupported);
     }
 }

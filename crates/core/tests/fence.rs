@@ -1,0 +1,224 @@
+//! When a server is fenced, and when the fence is lifted.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+use std::time::Duration;
+
+use capitana_core::fence::{Due, Event, Fence, Peers, Round, Ruling, Seen, Server, Why, WhyNot, rule};
+use capitana_core::lease::Lease;
+
+/// The session timeout.
+const T: Duration = Duration::from_secs(6);
+
+fn at(seconds: f64) -> Duration {
+    Duration::from_secs_f64(1000.0 + seconds)
+}
+
+/// An agent with a znode whose last heartbeat was sent at `at(0)`.
+fn seen(round: Round) -> Seen {
+    let mut lease = Lease::new();
+    lease.renew(at(0.0), T);
+    Seen { lease, has_znode: true, others: 2, round: Some(round), server: Server::Primary }
+}
+
+/// One of the others has answered.
+fn one(begun: f64, sees: bool) -> Round {
+    Round { begun: at(begun), answered: 1, seeing: usize::from(sees) }
+}
+
+/// Nobody has.
+fn nobody(begun: f64) -> Round {
+    Round { begun: at(begun), answered: 0, seeing: 0 }
+}
+
+fn fence() -> Fence {
+    Fence::new(true, at(-100.0), T)
+}
+
+/// Cut off, and fenced because another agent sees ZooKeeper.
+fn fenced() -> Fence {
+    let mut fence = fence();
+    assert!(matches!(fence.due(&seen(one(3.5, true)), at(4.0)), Due::Set { .. }));
+    fence.on(Event::Set);
+    fence
+}
+
+/// The same after a heartbeat at `seconds`.
+fn back(seconds: f64) -> Seen {
+    let mut back = seen(nobody(3.5));
+    back.lease.renew(at(seconds), T);
+    back
+}
+
+#[test]
+fn the_rule_is_the_table() {
+    use Server::{NotPrimary, Plain, Primary};
+    let fenced = |others, answered, seeing, server| {
+        matches!(rule(Peers { others, answered, seeing }, server), Ruling::Fence(_))
+    };
+    for server in [Primary, NotPrimary, Plain] {
+        assert!(fenced(2, 2, 1, server), "one of two sees ZooKeeper: {server:?}");
+        assert!(fenced(2, 1, 1, server), "the only one that answers sees ZooKeeper: {server:?}");
+        assert!(fenced(0, 1, 1, server), "one that is no candidate sees ZooKeeper: {server:?}");
+        assert!(!fenced(2, 2, 0, server), "nobody sees ZooKeeper: {server:?}");
+        assert!(!fenced(2, 1, 0, server), "one answers, and does not see it: {server:?}");
+    }
+    for others in [0, 2] {
+        assert!(fenced(others, 0, 0, NotPrimary), "nobody answers, not primary, {others} others");
+        assert!(!fenced(others, 0, 0, Primary), "nobody answers, primary, {others} others");
+    }
+    assert!(fenced(1, 0, 0, Plain), "the standby does not answer");
+    assert!(!fenced(0, 0, 0, Plain), "there is no standby");
+}
+
+#[test]
+fn a_server_whose_agent_is_cut_off_is_fenced_at_two_thirds_of_the_session_timeout_and_not_before() {
+    let (mut fence, round) = (fence(), one(3.5, true));
+    assert_eq!(fence.due(&seen(round), at(3.99)), Due::Nothing);
+    assert_eq!(fence.look_again(&seen(round), at(3.99)), Some(at(4.0)));
+    let why = Why::AnotherSees { seeing: 1 };
+    assert_eq!(fence.due(&seen(round), at(4.0)), Due::Set { why, again: false });
+}
+
+#[test]
+fn a_fence_that_is_being_set_or_is_set_is_not_set_again() {
+    let round = one(3.5, true);
+    let mut fence = fence();
+    assert!(matches!(fence.due(&seen(round), at(4.0)), Due::Set { .. }));
+    assert_eq!(fence.due(&seen(round), at(4.1)), Due::Nothing);
+    fence.on(Event::Set);
+    assert!(fence.is_set());
+    assert_eq!(fence.due(&seen(round), at(4.2)), Due::Nothing);
+}
+
+#[test]
+fn the_others_are_asked_from_half_the_timeout_on_so_that_they_have_answered_when_the_lease_expires() {
+    let mut fence = fence();
+    let unasked = Seen { round: None, ..seen(nobody(0.0)) };
+    assert_eq!(fence.due(&unasked, at(2.9)), Due::Nothing);
+    assert_eq!(fence.look_again(&unasked, at(2.9)), Some(at(3.0)));
+    assert_eq!(fence.due(&unasked, at(3.0)), Due::Ask);
+    assert_eq!(fence.due(&seen(one(3.0, true)), at(3.2)), Due::Nothing);
+    assert!(matches!(fence.due(&seen(one(3.0, true)), at(4.0)), Due::Set { .. }));
+}
+
+#[test]
+fn nobody_is_fenced_because_zookeeper_is_down() {
+    let two = Round { begun: at(3.5), answered: 2, seeing: 0 };
+    assert_eq!(fence().due(&seen(two), at(4.0)), Due::Leave(WhyNot::NobodySees { answered: 2 }));
+}
+
+#[test]
+fn the_others_are_asked_again_and_again_while_the_server_is_left_alone() {
+    let (mut fence, round) = (fence(), one(3.5, false));
+    assert!(matches!(fence.due(&seen(round), at(4.9)), Due::Leave(_)));
+    assert_eq!(fence.look_again(&seen(round), at(4.9)), Some(at(5.0)));
+    assert_eq!(fence.due(&seen(round), at(5.0)), Due::Ask);
+    assert!(matches!(fence.due(&seen(one(5.0, true)), at(5.1)), Due::Set { .. }));
+}
+
+#[test]
+fn an_answer_from_before_half_the_timeout_or_from_long_ago_does_not_count() {
+    for (asked, now) in [(2.9, 4.0), (3.5, 5.6)] {
+        let due = fence().due(&seen(one(asked, true)), at(now));
+        assert_eq!(due, Due::Ask, "asked after {asked} s, looked at after {now} s");
+    }
+}
+
+#[test]
+fn without_a_quorum_the_server_is_fenced_whatever_others_say() {
+    let mut fence = Fence::new(false, at(-100.0), T);
+    let due = fence.due(&seen(one(3.5, false)), at(4.0));
+    assert_eq!(due, Due::Set { why: Why::Alone, again: false });
+}
+
+#[test]
+fn a_server_without_a_znode_is_not_fenced() {
+    let (mut fence, round) = (fence(), one(3.5, true));
+    let without = Seen { has_znode: false, ..seen(round) };
+    // The lease is held here: from then on it is known that there is none.
+    assert_eq!(fence.due(&without, at(1.0)), Due::Nothing);
+    assert_eq!(fence.due(&without, at(4.0)), Due::Nothing);
+}
+
+#[test]
+fn a_znode_that_was_there_when_the_lease_was_held_last_counts_though_its_session_is_given_up() {
+    let (mut fence, round) = (fence(), one(3.5, true));
+    fence.due(&seen(round), at(1.0));
+    let without = Seen { has_znode: false, ..seen(round) };
+    assert!(matches!(fence.due(&without, at(4.0)), Due::Set { .. }));
+}
+
+#[test]
+fn a_fence_is_lifted_when_the_lease_is_held_again_and_not_by_an_old_answer() {
+    let mut fence = fenced();
+    assert_eq!(fence.due(&back(1.0), at(5.0)), Due::Nothing);
+    assert_eq!(fence.due(&back(7.0), at(7.1)), Due::Lift);
+    assert_eq!(fence.due(&back(7.0), at(7.2)), Due::Nothing);
+    fence.on(Event::Lifted);
+    assert_eq!(fence.due(&back(7.0), at(7.3)), Due::Nothing);
+    assert_eq!(fence.why(), None);
+}
+
+#[test]
+fn a_fence_that_could_not_be_lifted_is_lifted_again() {
+    let mut fence = fenced();
+    assert_eq!(fence.due(&back(7.0), at(7.1)), Due::Lift);
+    fence.on(Event::LiftFailed);
+    assert!(fence.is_set());
+    assert_eq!(fence.due(&back(7.0), at(7.2)), Due::Lift);
+}
+
+#[test]
+fn a_fence_that_somebody_else_has_set_is_never_lifted() {
+    let mut fence = fence();
+    fence.due(&seen(one(3.5, true)), at(4.0));
+    fence.on(Event::FoundSet);
+    assert_eq!(fence.why(), None);
+    assert_eq!(fence.due(&back(7.0), at(7.1)), Due::Nothing);
+}
+
+#[test]
+fn a_fence_that_may_be_set_is_set_again_as_ours_and_lifted_on_return() {
+    let (mut fence, round) = (fence(), one(3.5, true));
+    fence.due(&seen(round), at(4.0));
+    fence.on(Event::SetFailed);
+    assert!(!fence.is_set());
+    assert!(matches!(fence.due(&seen(round), at(4.1)), Due::Set { again: true, .. }));
+    fence.on(Event::SetFailed);
+    assert_eq!(fence.due(&back(7.0), at(7.1)), Due::Lift);
+}
+
+#[test]
+fn a_fence_of_an_earlier_run_of_the_agent_is_lifted_when_it_has_a_lease() {
+    let mut fence = fence();
+    fence.on(Event::Remembered);
+    assert_eq!(fence.due(&back(7.0), at(7.1)), Due::Lift);
+}
+
+#[test]
+fn a_server_that_was_restarted_while_it_was_fenced_is_fenced_again() {
+    let mut fence = fenced();
+    fence.on(Event::Vanished);
+    assert!(matches!(fence.due(&seen(one(4.9, true)), at(5.0)), Due::Set { again: false, .. }));
+}
+
+#[test]
+fn an_agent_that_finds_no_zookeeper_when_it_is_started_fences_for_what_its_earlier_run_may_have_left() {
+    let mut fence = Fence::new(true, at(0.0), T);
+    let server = Server::NotPrimary;
+    let none = Seen { lease: Lease::new(), has_znode: false, others: 0, round: Some(nobody(3.0)), server };
+    assert_eq!(fence.due(&none, at(3.9)), Due::Nothing);
+    assert_eq!(fence.look_again(&none, at(3.9)), Some(at(4.0)));
+    assert_eq!(fence.due(&none, at(4.0)), Due::Set { why: Why::NotPrimary, again: false });
+}
+
+#[test]
+fn an_agent_that_was_stopped_asks_again_before_it_does_anything() {
+    for server in [Server::Primary, Server::NotPrimary, Server::Plain] {
+        for before in [one(3.5, true), one(3.5, false), nobody(3.5)] {
+            let seen = Seen { server, ..seen(before) };
+            assert_eq!(fence().due(&seen, at(33.0)), Due::Ask, "{seen:?}");
+        }
+    }
+}
