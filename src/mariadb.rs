@@ -1,8 +1,6 @@
 //! What every connection of capitana's own to MariaDB has in common: the agent's checks and the proxy's monitoring. The
 //! connections are their users'.
 
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::{Error as SqlError, IoError, OptsBuilder};
@@ -27,14 +25,6 @@ pub fn account(user: &str, password: Option<String>) -> OptsBuilder {
         .wait_timeout(Some(WAIT_TIMEOUT))
         .stmt_cache_size(0)
         .tcp_keepalive(Some(KEEPALIVE))
-}
-
-/// Reads a password; the line end that an editor leaves is not part of it.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn password(path: &Path) -> io::Result<String> {
-    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// An error without the library's wrapping.

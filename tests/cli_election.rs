@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A session that can hold members of the lab's election.
 async fn session(lab: &Lab) -> ZooKeeper {
-    let connector = ZooKeeperConnector { servers: lab.zookeeper(), session_timeout: Duration::from_secs(4) };
+    let connector = ZooKeeperConnector::new(lab.zookeeper(), Duration::from_secs(4));
     let session = connector.connect().await.unwrap();
     session.ensure_path(PATH).await.unwrap();
     session

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use capitana::config::settings::{AgentSettings, ProxySettings};
-use capitana::config::{AgentConfig, LogFormat, ProxyConfig, ServerAddress};
+use capitana::config::{AgentConfig, LogFormat, ProxyConfig, Secret, ServerAddress};
 use capitana::error::Origin;
 use capitana_core::HostPort;
 use settings::with_flags;
@@ -128,7 +128,7 @@ fn a_password_file_that_everybody_can_read_is_warned_about() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let loaded = with_flags::<AgentSettings>(&file, &["--advertise", "db1"]).unwrap();
         assert_eq!(loaded.warnings.len(), warnings, "{:?}", loaded.warnings);
-        assert_eq!(loaded.config.password_file.as_deref(), Some(path.as_path()));
+        assert_eq!(loaded.config.password, Some(Secret::File(path.clone())));
     }
 }
 

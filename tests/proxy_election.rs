@@ -27,7 +27,7 @@ impl World {
         let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
         let servers = lab.zookeeper();
         let proxy = Start::with(&[&["--zookeeper", &servers], flags].concat()).start();
-        let connector = ZooKeeperConnector { servers, session_timeout: Duration::from_secs(4) };
+        let connector = ZooKeeperConnector::new(servers, Duration::from_secs(4));
         Self { lab, session: connector.connect().await.unwrap(), proxy }
     }
 
@@ -178,8 +178,7 @@ async fn losing_zookeeper_changes_nothing_for_clients_and_its_return_is_noticed(
     world.lab.zookeepers()[0].start().await.unwrap();
     world.lab.zookeepers()[0].wait_ready().await.unwrap();
     world.proxy.status("the return is noticed", |status| status["election"]["connected"] == true);
-    let connector =
-        ZooKeeperConnector { servers: world.lab.zookeeper(), session_timeout: Duration::from_secs(4) };
+    let connector = ZooKeeperConnector::new(world.lab.zookeeper(), Duration::from_secs(4));
     let session = connector.connect().await.unwrap();
     let path = format!("{PATH}/node-");
     let next = session.create_sequential(&path, second.address.to_string().as_bytes()).await.unwrap();

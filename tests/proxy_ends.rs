@@ -9,7 +9,9 @@ use std::io::Write;
 use std::net::Shutdown;
 
 use serde_json::Value;
-use support::{Client, Proxy, Start, Stub, accept_login, connect, free_address, metric, read_packet, until};
+use support::{
+    Client, Proxy, Start, Stub, accept_login, connect, error_of, free_address, metric, read_packet, until,
+};
 
 /// The one line about the one session, and the count that belongs to it.
 fn end(proxy: &Proxy, reason: &str) -> Value {
@@ -107,6 +109,41 @@ fn a_client_that_gives_up_waiting_is_logged_without_a_server() {
     drop(client);
     let line = end(&proxy, "client-gave-up");
     assert_eq!(line["upstream"], Value::Null);
+}
+
+#[test]
+fn a_client_that_is_not_let_in_is_logged_with_what_it_is_told() {
+    let proxy = Start::to(free_address()).flag("--hold-timeout", "300ms").start();
+    let told = read_packet(&mut connect(proxy.listen)).unwrap();
+    let (_, told) = error_of(&told);
+    assert!(told.contains("Connection refused"), "{told}");
+    assert_eq!(end(&proxy, "hold-timeout")["cause"], told);
+}
+
+#[test]
+fn a_client_that_gives_up_waiting_is_logged_with_what_it_waited_for() {
+    let upstream = free_address();
+    let proxy = Start::to(upstream).start();
+    let client = connect(proxy.listen);
+    proxy.has_held(1);
+    until("a dial has failed", || {
+        (metric(proxy.admin, "capitana_dials_total{result=\"failed\"}") > 0.0).then_some(())
+    });
+    drop(client);
+    let line = end(&proxy, "client-gave-up");
+    let expected = format!("the primary {upstream} cannot be reached: Connection refused (os error 111)");
+    assert_eq!(line["cause"], expected);
+}
+
+#[test]
+fn a_client_that_sends_something_else_than_a_login_is_logged_with_what_it_is_told() {
+    let stub = Stub::echo();
+    let proxy = Start::to(stub.address).start();
+    let mut client = connect(proxy.listen);
+    read_packet(&mut client).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let line = end(&proxy, "bad-handshake");
+    assert_eq!(line["cause"], "capitana: this is not the login of a MySQL client.");
 }
 
 #[test]

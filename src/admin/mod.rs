@@ -1,6 +1,9 @@
-//! The admin endpoint of every daemon: `/metrics`, `/healthz`, `/readyz`, `/status` over HTTP/1.1. It owns the
-//! listener and the connections; what is said comes from an `AdminView` and a metrics registry.
+//! The admin endpoint of every daemon: `/metrics`, `/healthz`, `/readyz`, `/status` over HTTP/1.1, and what one kind
+//! of daemon has beside them. It owns the listener and the connections; what is said comes from an `AdminView` and a
+//! metrics registry.
 
+mod caller;
+mod probes;
 mod routes;
 
 use std::convert::Infallible;
@@ -19,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use caller::Caller;
 
 /// Connections served at once; scrapers and people need a handful, the rest waits in the kernel's queue.
 const MAX_CONNECTIONS: usize = 64;
@@ -49,6 +53,49 @@ pub trait AdminView: Send + Sync + 'static {
     fn end_session(&self, _id: u64) -> Option<Answer<bool>> {
         None
     }
+
+    /// What a load balancer asks; the error is why not. None: this daemon has no server to speak of.
+    fn probe(&self, _probe: Probe) -> Option<Result<String, String>> {
+        None
+    }
+
+    /// Carries out what somebody on this host, who is described by `by`, asks for. None: this daemon takes no orders.
+    fn carry_out(&self, _order: Order, _by: String) -> Option<Answer<Ordered>> {
+        None
+    }
+
+    /// What the daemon answers beside the paths that all have, a line for each.
+    fn more_help(&self) -> &'static str {
+        ""
+    }
+}
+
+/// What a load balancer wants to know of the daemon's server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Whether it may be used at all, as clustercheck answers it.
+    Fit,
+    /// Whether it is the primary at this moment.
+    Primary,
+    /// Whether it may be used and is not the primary.
+    Replica,
+}
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Leave the election, and stay out.
+    StepDown,
+    /// Be a candidate again.
+    Rejoin,
+}
+
+/// What became of an order.
+pub struct Ordered {
+    /// Whether it has taken effect; false: it will.
+    pub done: bool,
+    /// For the one who asked.
+    pub answer: serde_json::Value,
 }
 
 /// What is answered once others have been asked.
@@ -87,8 +134,9 @@ impl AdminServer {
             tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let connection = connection(stream, self.registry.clone(), Arc::clone(&self.view));
+                    Ok((stream, peer)) => {
+                        let caller = Caller::of(&stream, peer);
+                        let connection = connection(stream, caller, self.registry.clone(), Arc::clone(&self.view));
                         tokio::spawn(async move {
                             let _place = place;
                             // A connection that outlives its time is dropped; nobody is owed an answer.
@@ -107,10 +155,10 @@ impl AdminServer {
     }
 }
 
-async fn connection(stream: TcpStream, registry: Registry, view: Arc<dyn AdminView>) {
+async fn connection(stream: TcpStream, caller: Caller, registry: Registry, view: Arc<dyn AdminView>) {
     let service = service_fn(move |request| {
         let (registry, view) = (registry.clone(), Arc::clone(&view));
-        async move { Ok::<_, Infallible>(routes::answer(&request, &registry, view.as_ref()).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&request, caller, &registry, view.as_ref()).await) }
     });
     // One request a connection: whoever keeps connections open keeps nobody else out.
     let served = http1::Builder::new()

@@ -6,24 +6,64 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus::{Encoder, Registry, TextEncoder};
 
-use super::AdminView;
+use super::caller::Caller;
+use super::{AdminView, Order, probes};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const HELP: &str = "/metrics  Prometheus text\n/healthz  200 while the process lives\n\
                     /readyz   200 when it does its work, else 503 and why\n/status   JSON\n\
-                    /sessions JSON; DELETE /sessions/ID ends one\n";
+                    /help     this text\n";
 
 pub(super) async fn answer<B>(
     request: &Request<B>,
+    caller: Caller,
     registry: &Registry,
     view: &dyn AdminView,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
+    if let Some(order) = order(path) {
+        return carry_out(order, request, caller, view).await;
+    }
+    if let Some(answer) = probes::answer(path, request.method(), view) {
+        return answer;
+    }
     match (path.strip_prefix("/sessions/"), request.method()) {
         (Some(id), &Method::DELETE) => end_session(id, view).await,
         (None, &Method::GET | &Method::HEAD) if path == "/sessions" => sessions(view).await,
         _ => answer_now(request, registry, view),
+    }
+}
+
+fn order(path: &str) -> Option<Order> {
+    match path {
+        "/step-down" => Some(Order::StepDown),
+        "/rejoin" => Some(Order::Rejoin),
+        _ => None,
+    }
+}
+
+/// 200 when it has taken effect, 202 when it will.
+async fn carry_out<B>(
+    order: Order,
+    request: &Request<B>,
+    caller: Caller,
+    view: &dyn AdminView,
+) -> Response<Full<Bytes>> {
+    if *request.method() != Method::POST {
+        return not_allowed("POST");
+    }
+    let by = match caller.may_order(request.headers()) {
+        Ok(by) => by,
+        Err(why) => return text(StatusCode::FORBIDDEN, format!("refused: {why}\n")),
+    };
+    match view.carry_out(order, by) {
+        Some(carried_out) => {
+            let ordered = carried_out.await;
+            let status = if ordered.done { StatusCode::OK } else { StatusCode::ACCEPTED };
+            respond(status, JSON, format!("{:#}\n", ordered.answer).into())
+        }
+        None => text(StatusCode::NOT_FOUND, "only an agent leaves and joins the election\n".into()),
     }
 }
 
@@ -50,9 +90,7 @@ async fn end_session(id: &str, view: &dyn AdminView) -> Response<Full<Bytes>> {
 
 fn answer_now<B>(request: &Request<B>, registry: &Registry, view: &dyn AdminView) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".into());
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
+        return not_allowed("GET, HEAD");
     }
     match request.uri().path() {
         "/metrics" => metrics(registry),
@@ -62,9 +100,20 @@ fn answer_now<B>(request: &Request<B>, registry: &Registry, view: &dyn AdminView
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
         "/status" => respond(StatusCode::OK, JSON, format!("{:#}\n", view.status()).into()),
-        "/" => text(StatusCode::OK, HELP.into()),
-        _ => text(StatusCode::NOT_FOUND, format!("no such path; here are:\n{HELP}")),
+        "/" | "/help" => text(StatusCode::OK, help(view)),
+        _ => text(StatusCode::NOT_FOUND, format!("no such path; here are:\n{}", help(view))),
     }
+}
+
+fn help(view: &dyn AdminView) -> String {
+    format!("{HELP}{}", view.more_help())
+}
+
+/// `allowed` are the methods that are answered.
+pub(super) fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, format!("answered here: {allowed}\n"));
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    refused
 }
 
 fn metrics(registry: &Registry) -> Response<Full<Bytes>> {
@@ -76,7 +125,7 @@ fn metrics(registry: &Registry) -> Response<Full<Bytes>> {
     }
 }
 
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+pub(super) fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     respond(status, TEXT, body.into())
 }
 

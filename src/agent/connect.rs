@@ -32,6 +32,6 @@ impl Connect for ZooKeeperConnector {
     }
 
     fn last(session: ZooKeeper) -> LastSession {
-        session.into_last()
+        LastSession::of(&session)
     }
 }

@@ -9,6 +9,8 @@ use crate::metrics::Maker;
 
 /// The label of `capitana_agent_step_downs_total` where an operator asked for it.
 pub const STOPPED: &str = "stopped";
+/// The same where an operator asked it to stay out.
+pub const STEPPED_DOWN: &str = "stepped-down";
 
 /// From 0.25 ms, a check on an idle local server, to 2 s, twice the usual limit.
 const CHECK_SECONDS: [f64; 10] = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.0];
@@ -30,6 +32,8 @@ pub struct AgentMetrics {
     pub fit: IntGauge,
     /// 1 while the agent has a znode.
     pub registered: IntGauge,
+    /// 1 while an operator keeps the agent out of the election.
+    pub stepped_down: IntGauge,
     /// 1 while the link to ZooKeeper is up.
     pub connected: IntGauge,
     /// Sessions opened with ZooKeeper.
@@ -56,12 +60,14 @@ impl AgentMetrics {
             "Times the local server stopped being fit to lead, or the agent was stopped, by cause",
             "cause",
         )?;
-        for cause in Unfit::LABELS.into_iter().chain([STOPPED]) {
+        for cause in Unfit::LABELS.into_iter().chain([STOPPED, STEPPED_DOWN]) {
             step_downs.with_label_values(&[cause]);
         }
         Ok(Self {
             fit: make.gauge("agent_fit", "1 while the local server is fit to lead")?,
             registered: make.gauge("agent_registered", "1 while the agent has a znode in the election")?,
+            stepped_down: make
+                .gauge("agent_stepped_down", "1 while an operator keeps the agent out of the election")?,
             connected: make.gauge("zookeeper_connected", "1 while the link to ZooKeeper is up")?,
             sessions: make.counter("zookeeper_sessions_total", "Sessions opened with ZooKeeper")?,
             registrations: make

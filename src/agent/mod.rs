@@ -1,9 +1,11 @@
 //! `capitana agent`: checks the local server (`monitor`) and holds its znode while it is fit to lead (`registrar`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
+mod candidate;
 mod connect;
 mod metrics;
 mod monitor;
+mod operator;
 mod poll;
 mod registrar;
 mod requests;
@@ -18,20 +20,23 @@ use std::time::Duration;
 use capitana_core::MemberData;
 use capitana_core::health::Rules;
 use prometheus::Registry;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::AdminServer;
-use crate::config::{AgentConfig, ServerAddress};
+use crate::config::{AgentConfig, Priority, ServerAddress};
 use crate::control::ZooKeeperConnector;
 use crate::error::{Error, Origin};
 use crate::signals::{Signal, Signals};
 
+pub use candidate::Candidate;
 pub use connect::Connect;
 pub use metrics::AgentMetrics;
 pub use monitor::Monitor;
+pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
 pub use server::Server;
@@ -88,15 +93,18 @@ impl Agent {
         let server = Server::new(config)?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
         let (monitor, health) = Monitor::new(rules(config), Arc::clone(&metrics));
+        let (word, stepped_down) = watch::channel(None);
+        let candidate = Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config) };
         let (registrar, registration) =
-            Registrar::new(member(config), health.clone(), stop.clone(), Arc::clone(&metrics), seed());
+            Registrar::new(member(config), candidate.clone(), Arc::clone(&metrics), seed());
+        let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let view = AgentView {
             node: config.node_name.clone(),
             server: words(&config.server),
             advertise: config.advertise.clone(),
-            health,
+            candidate,
             registration,
-            stop: stop.clone(),
+            operator: Arc::new(operator),
         };
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
@@ -146,6 +154,14 @@ impl Agent {
     }
 }
 
+/// How long the agent waits before it registers.
+fn delay(config: &AgentConfig) -> Duration {
+    match config.priority {
+        Priority::Normal => Duration::ZERO,
+        Priority::Low => config.rejoin_delay,
+    }
+}
+
 fn rules(config: &AgentConfig) -> Rules {
     Rules { fall: config.fall, rise: config.rise, donor_may_lead: config.available_when_donor }
 }
@@ -157,7 +173,8 @@ fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
             problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
         });
     };
-    Ok(ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout })
+    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
+    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
 }
 
 fn member(config: &AgentConfig) -> Member {

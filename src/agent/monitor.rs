@@ -87,7 +87,12 @@ impl Monitor {
         let verdict = self.health.verdict();
         let (fit, reason) = (verdict.fit, verdict.reason.to_string());
         self.metrics.fit.set(i64::from(fit));
-        self.status.send_modify(|status| status.update(fit, reason));
+        let undecided = verdict.is_undecided();
+        self.status.send_modify(|status| {
+            status.update(fit, reason);
+            // Once there has been a verdict, there is one.
+            status.undecided &= undecided;
+        });
     }
 
     /// One line for each kind of reason that keeps the server from leading, not for each check that repeats it.

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use capitana_core::Link;
 use capitana_core::backoff::Backoff;
+use capitana_core::candidacy::Wish;
 use capitana_core::registration::{Change, Event, Registration};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
+use super::candidate::Candidate;
 use super::connect::Connect;
 use super::metrics::AgentMetrics;
 use super::requests::{Answer, Member, carry_out};
 use super::session::{Happened, Session};
-use super::status::{HealthStatus, Registered, RegistrationStatus};
+use super::status::{Registered, RegistrationStatus};
 use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
 
 /// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
@@ -28,11 +29,12 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 pub struct Registrar {
     registration: Registration,
     member: Member,
-    health: watch::Receiver<HealthStatus>,
-    stop: CancellationToken,
+    candidate: Candidate,
     status: watch::Sender<RegistrationStatus>,
     metrics: Arc<AgentMetrics>,
     backoff: Backoff,
+    /// The first candidate's name in the last reading.
+    first: Option<String>,
     /// The last problem that was logged, so that it is logged once.
     problem: Option<String>,
 }
@@ -44,25 +46,29 @@ enum Ended {
 }
 
 impl Registrar {
-    /// A registrar for `member` that follows `health` until `stop`, and where it publishes.
+    /// A registrar for `member` that does as `candidate` wishes until its end, and where it publishes.
     #[must_use]
     pub fn new(
         member: Member,
-        health: watch::Receiver<HealthStatus>,
-        stop: CancellationToken,
+        candidate: Candidate,
         metrics: Arc<AgentMetrics>,
         seed: u64,
     ) -> (Self, watch::Receiver<RegistrationStatus>) {
-        let first = RegistrationStatus { zookeeper: Link::NeverUp(None), registered: None };
+        let first = RegistrationStatus {
+            zookeeper: Link::NeverUp(None),
+            registered: None,
+            leads: false,
+            withdrawn: false,
+        };
         let (status, published) = watch::channel(first);
         let registrar = Self {
             registration: Registration::new(),
             member,
-            health,
-            stop,
+            candidate,
             status,
             metrics,
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
+            first: None,
             problem: None,
         };
         (registrar, published)
@@ -90,7 +96,7 @@ impl Registrar {
         loop {
             let never_up = self.never_up();
             let connected = tokio::select! {
-                () = self.stop.cancelled(), if never_up => return None,
+                () = self.candidate.stop.cancelled(), if never_up => return None,
                 connected = connector.connect(last) => connected,
             };
             match connected {
@@ -104,7 +110,7 @@ impl Registrar {
     async fn wait(&mut self) {
         let (wait, never_up) = (self.backoff.wait(), self.never_up());
         tokio::select! {
-            () = self.stop.cancelled(), if never_up => {}
+            () = self.candidate.stop.cancelled(), if never_up => {}
             () = sleep(wait) => {}
         }
     }
@@ -115,13 +121,13 @@ impl Registrar {
         self.on(Event::SessionBegan(link.session_id()));
         let mut session = Session::new(link);
         loop {
-            let stopping = self.stop.is_cancelled();
-            self.wish(!stopping && self.health.borrow().fit, &mut session);
+            let stopping = self.candidate.stop.is_cancelled();
+            self.wish(&mut session);
             if stopping && self.registration.is_withdrawn() {
                 return Ended::Withdrawn;
             }
             self.ask(&mut session);
-            let ended = match session.next(&mut self.health, &self.stop, stopping).await {
+            let ended = match session.next(&mut self.candidate, stopping).await {
                 Happened::Link(state) => self.on_link(state),
                 Happened::Answered(answer) => self.on_answer(answer, &mut session),
                 Happened::Unanswered => Some("a request was not answered".to_owned()),
@@ -138,11 +144,29 @@ impl Registrar {
     }
 
     /// What is wanted anew does not wait for the repetition of what failed before.
-    fn wish<C: Coordinator>(&mut self, wanted: bool, session: &mut Session<'_, C>) {
+    fn wish<C: Coordinator>(&mut self, session: &mut Session<'_, C>) {
+        let wanted = match self.candidate.standing().wish() {
+            Wish::Register => true,
+            Wish::Keep => self.registration.znode().is_some(),
+            Wish::Withdraw => false,
+        };
         if self.registration.is_wanted() != wanted {
             session.hurry();
             self.on(Event::Wanted(wanted));
         }
+        self.publish();
+    }
+
+    /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
+    fn publish(&self) {
+        let znode = self.registration.znode();
+        let leads = znode.is_some_and(|znode| Some(&znode.name) == self.first.as_ref());
+        let withdrawn = self.registration.is_withdrawn();
+        self.status.send_if_modified(|status| {
+            let news = (status.leads, status.withdrawn) != (leads, withdrawn);
+            (status.leads, status.withdrawn) = (leads, withdrawn);
+            news
+        });
     }
 
     fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C>) {
@@ -150,7 +174,7 @@ impl Registrar {
             return;
         }
         if let Some(request) = self.registration.next_request() {
-            let since_ms = self.health.borrow().since_ms;
+            let since_ms = self.candidate.health.borrow().since_ms;
             session.ask(Box::pin(carry_out(session.link, self.member.clone(), request, since_ms)));
         }
     }
@@ -187,8 +211,10 @@ impl Registrar {
                 }
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
+                    self.first = answer.first;
                 }
                 self.on(answer.event);
+                self.publish();
                 None
             }
             Err(error) if error.outcome == Outcome::SessionOver => Some(error.to_string()),

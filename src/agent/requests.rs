@@ -2,7 +2,7 @@
 //! what follows from it is not here.
 
 use capitana_core::registration::{Event, OwnZnode, Request};
-use capitana_core::{Epoch, MEMBER_PREFIX, MemberData, RawMember};
+use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, MemberData, RawMember, View};
 
 use crate::control::coordinator::read_election;
 use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
@@ -24,11 +24,13 @@ pub struct Answer {
     pub event: Event,
     /// Completes at the next change of the election, where the request was to look at it.
     pub watch: Option<Watch>,
+    /// The first candidate's name, where the request was to look; none: there is no candidate.
+    pub first: Option<String>,
 }
 
 impl From<Event> for Answer {
     fn from(event: Event) -> Self {
-        Self { event, watch: None }
+        Self { event, watch: None, first: None }
     }
 }
 
@@ -66,7 +68,10 @@ async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer, Co
         epoch: Epoch(child.czxid),
         session: child.ephemeral_owner,
     });
-    Ok(Answer { event: Event::Seen { exists: view.exists, own: own.collect() }, watch: Some(watch) })
+    let event = Event::Seen { exists: view.exists, own: own.collect() };
+    // Whom a proxy allows is not known here: the first that any of them may follow is the first.
+    let first = View::read(&view, &AllowList::default()).members.into_iter().next();
+    Ok(Answer { event, watch: Some(watch), first: first.map(|member| member.name) })
 }
 
 fn is_own(child: &RawMember, guid: &str) -> bool {

@@ -134,15 +134,11 @@ fn show(what: &str, names: &[&str]) -> String {
 }
 
 fn password(config: &AgentConfig) -> Result<Option<String>, Error> {
-    let Some(path) = &config.password_file else { return Ok(None) };
-    match mariadb::password(path) {
-        Ok(password) => Ok(Some(password)),
-        Err(error) => Err(Error::ReadNamed {
-            origin: Origin::Unset("password-file".to_owned()),
-            path: path.clone(),
-            cause: error.to_string(),
-        }),
-    }
+    let Some(secret) = &config.password else { return Ok(None) };
+    secret.read().map(Some).map_err(|error| Error::Setting {
+        origin: Origin::Unset("password-file".to_owned()),
+        problem: format!("cannot read {secret}: {error}"),
+    })
 }
 
 #[cfg(test)]

@@ -4,12 +4,10 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
+use super::candidate::Candidate;
 use super::requests::Answer;
-use super::status::HealthStatus;
 use crate::control::{Coordinator, CoordinatorError, LinkState, Watch};
 
 /// A watch can be lost with the connection that held it, so the path is read again at least this often.
@@ -29,7 +27,7 @@ pub enum Happened {
     Unanswered,
     /// The election changed, or it is time to look at it.
     Recheck,
-    /// The verdict on the server may have changed, or a wait is over, or the agent is to stop.
+    /// The agent may stand differently than before, or a wait is over.
     Wake,
 }
 
@@ -80,12 +78,7 @@ impl<'a, C: Coordinator> Session<'a, C> {
 
     /// Waits for the next thing to happen. The link comes first: an answer that arrives together with news of the link
     /// is told after them.
-    pub async fn next(
-        &mut self,
-        health: &mut watch::Receiver<HealthStatus>,
-        stop: &CancellationToken,
-        stopping: bool,
-    ) -> Happened {
+    pub async fn next(&mut self, candidate: &mut Candidate, stopping: bool) -> Happened {
         let (out, watch) = (&mut self.out, &mut self.watch);
         let (asked, watched, paused) = (out.is_some(), watch.is_some(), self.retry_at.is_some());
         let retry_at = self.retry_at.unwrap_or(self.reread_at);
@@ -93,8 +86,7 @@ impl<'a, C: Coordinator> Session<'a, C> {
             biased;
             link = self.link.link_changed() => Happened::Link(link),
             answer = completed(out), if asked => Happened::Answered(answer),
-            () = stop.cancelled(), if !stopping => Happened::Wake,
-            Ok(()) = health.changed() => Happened::Wake,
+            () = candidate.changed(stopping) => Happened::Wake,
             () = fired(watch), if watched => Happened::Recheck,
             () = sleep_until(self.give_up_at), if asked => Happened::Unanswered,
             () = sleep_until(retry_at), if paused => { self.retry_at = None; Happened::Wake }

@@ -1,16 +1,20 @@
 //! What the agent says of itself: a snapshot by each of its two tasks, and the answer for the admin endpoint put
 //! together from them when it is asked for.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use capitana_core::candidacy::Standing;
 use capitana_core::health::{Health, Reading};
 use capitana_core::registration::OwnZnode;
 use capitana_core::{Epoch, HostPort, Link};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use crate::admin::AdminView;
+use super::candidate::Candidate;
+use super::operator::{Operator, SteppedDown};
+use crate::admin::{AdminView, Answer, Order, Ordered, Probe};
 
 /// The monitor's snapshot.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +27,12 @@ pub struct HealthStatus {
     pub since: String,
     /// The same in milliseconds since 1970 UTC.
     pub since_ms: u64,
+    /// The same on this process's clock.
+    #[serde(skip)]
+    pub since_at: Instant,
+    /// Whether the agent has just been started and cannot tell yet.
+    #[serde(skip)]
+    pub undecided: bool,
     /// The last check.
     pub last_check: Option<LastCheck>,
 }
@@ -47,6 +57,11 @@ pub struct RegistrationStatus {
     pub zookeeper: Link,
     /// The agent's znode, if it has one.
     pub registered: Option<Registered>,
+    /// Whether that is the first candidate's, as far as was read.
+    pub leads: bool,
+    /// Whether there is certainly no znode, and none is wanted or on its way.
+    #[serde(skip)]
+    pub withdrawn: bool,
 }
 
 /// The agent's znode.
@@ -68,6 +83,8 @@ impl HealthStatus {
             reason: verdict.reason.to_string(),
             since: rfc3339(now),
             since_ms: milliseconds(now),
+            since_at: Instant::now(),
+            undecided: true,
             last_check: None,
         }
     }
@@ -78,6 +95,7 @@ impl HealthStatus {
             let now = SystemTime::now();
             self.since = rfc3339(now);
             self.since_ms = milliseconds(now);
+            self.since_at = Instant::now();
         }
         self.fit = fit;
         self.reason = reason;
@@ -109,12 +127,12 @@ pub struct AgentView {
     pub server: String,
     /// Where proxies are sent.
     pub advertise: HostPort,
-    /// The monitor's snapshots.
-    pub health: watch::Receiver<HealthStatus>,
+    /// What decides whether it wants a znode, the monitor's snapshots among it.
+    pub candidate: Candidate,
     /// The registrar's snapshots.
     pub registration: watch::Receiver<RegistrationStatus>,
-    /// Cancelled when the agent is asked to stop.
-    pub stop: CancellationToken,
+    /// Takes an operator's orders.
+    pub operator: Arc<Operator>,
 }
 
 #[derive(Serialize)]
@@ -127,20 +145,31 @@ struct AgentStatus<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready_because: Option<String>,
     stopping: bool,
+    stepped_down: Option<SteppedDown>,
+    candidacy: String,
     #[serde(flatten)]
     health: HealthStatus,
     #[serde(flatten)]
     registration: RegistrationStatus,
 }
 
+impl AgentView {
+    /// Whether the server is the primary at this moment; the error says why that cannot be said.
+    fn leads(&self) -> Result<(), String> {
+        let registration = self.registration.borrow();
+        match (&registration.registered, &registration.zookeeper) {
+            (None, _) => Err("it has no place in the election".to_owned()),
+            (Some(_), Link::Up) if registration.leads => Ok(()),
+            (Some(_), Link::Up) => Err("another is before it".to_owned()),
+            (Some(_), _) => Err("ZooKeeper cannot be reached, and another may be elected".to_owned()),
+        }
+    }
+}
+
 impl AdminView for AgentView {
     fn ready(&self) -> Result<(), String> {
-        if self.stop.is_cancelled() {
-            return Err("the agent is stopping".to_owned());
-        }
-        let health = self.health.borrow();
-        if !health.fit {
-            return Err(health.reason.clone());
+        if self.candidate.standing() != Standing::Candidate {
+            return Err(self.candidate.reason());
         }
         let registration = self.registration.borrow();
         match (&registration.zookeeper, &registration.registered) {
@@ -161,15 +190,46 @@ impl AdminView for AgentView {
             advertise: &self.advertise,
             ready: ready.is_ok(),
             not_ready_because: ready.err(),
-            stopping: self.stop.is_cancelled(),
-            health: self.health.borrow().clone(),
+            stopping: self.candidate.stop.is_cancelled(),
+            stepped_down: self.candidate.stepped_down.borrow().clone(),
+            candidacy: self.candidate.standing().to_string(),
+            health: self.candidate.health.borrow().clone(),
             registration: self.registration.borrow().clone(),
         };
         serde_json::to_value(status).unwrap_or_default()
     }
+
+    fn probe(&self, probe: Probe) -> Option<Result<String, String>> {
+        let fit = self.candidate.health.borrow().fit;
+        Some(match (probe, fit, self.leads()) {
+            (Probe::Fit, true, _) => Ok(format!("{} is fit to lead", self.node)),
+            (_, false, _) => {
+                Err(format!("{} is unfit: {}", self.node, self.candidate.health.borrow().reason))
+            }
+            (Probe::Primary, true, Ok(())) => Ok(format!("{} is the primary", self.node)),
+            (Probe::Primary, true, Err(why)) => Err(format!("{} is not the primary: {why}", self.node)),
+            (Probe::Replica, true, Err(why)) => {
+                Ok(format!("{} is fit, and not the primary: {why}", self.node))
+            }
+            (Probe::Replica, true, Ok(())) => Err(format!("{} is the primary", self.node)),
+        })
+    }
+
+    fn more_help(&self) -> &'static str {
+        "/         200 while the server is fit, else 503 (as clustercheck)\n\
+         /primary  200 while it is the primary, else 503\n\
+         /replica  200 while it is fit and not the primary, else 503\n\
+         POST /step-down, POST /rejoin: leave the election, come back; from this host only\n"
+    }
+
+    fn carry_out(&self, order: Order, by: String) -> Option<Answer<Ordered>> {
+        let operator = Arc::clone(&self.operator);
+        Some(Box::pin(async move { operator.carry_out(order, by).await }))
+    }
 }
 
-fn rfc3339(time: SystemTime) -> String {
+/// A moment for people.
+pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 

@@ -9,6 +9,8 @@ use clap::{ArgMatches, Args};
 use tokio::time::timeout;
 
 use super::wait::patiently;
+use crate::config::ZooKeeperAccess;
+use crate::config::access::zookeeper_access;
 use crate::config::document::Document;
 use crate::config::keys::{self, Kind};
 use crate::config::load::FileArg;
@@ -16,8 +18,8 @@ use crate::config::settings::{ElectionSettings, Group};
 use crate::config::source::Source;
 use crate::config::value::Text;
 use crate::config::words::Period;
+use crate::control::ZooKeeperConnector;
 use crate::control::coordinator::{Coordinator, CoordinatorError, read_election};
-use crate::control::zookeeper::ZooKeeperConnector;
 use crate::error::Error;
 
 /// The session asked of ZooKeeper: it is given back at the end, and a reader that is killed costs nobody anything.
@@ -82,6 +84,7 @@ pub(super) struct Election {
     /// The znode whose children are the candidates.
     pub(super) path: String,
     allowed: AllowList,
+    access: ZooKeeperAccess,
 }
 
 /// One reading of an election.
@@ -119,8 +122,11 @@ impl ProxySide {
     fn from(&self, election: &ElectionSettings, source: &Source<'_>) -> Result<From, Error> {
         let rules = source.value("allow_upstreams")?.unwrap_or_else(|| self.allow_upstreams.clone());
         let fixed = source.value("primary")?.or_else(|| self.primary.clone());
+        // Whoever is told nothing of warnings here is told them by the daemon that has the same settings.
+        let access = zookeeper_access(election, source, &mut Vec::new())?;
         match (&election.zookeeper, fixed) {
             (Some(zookeeper), _) => Ok(From::Election(Election {
+                access,
                 zookeeper: zookeeper.value.0.clone(),
                 path: election.election_path.value.0.clone(),
                 allowed: AllowList::new(rules.into_iter().map(|rule| rule.value).collect()),
@@ -140,10 +146,7 @@ impl Election {
     pub(super) async fn read(&self, limit: Duration) -> Result<Reading, Error> {
         let waiting_for = format!("ZooKeeper at {}", self.zookeeper);
         let reading = patiently(&waiting_for, limit, self.within(limit, self.ask())).await?;
-        reading.map_err(|error| {
-            let (what, cause) = (error.what, error.cause);
-            self.error(format!("{what}: {cause}; is ZooKeeper running, and can this host reach it?"))
-        })
+        reading.map_err(|error| self.error(format!("{}: {}", error.what, error.cause)))
     }
 
     async fn within<T>(&self, limit: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
@@ -156,9 +159,8 @@ impl Election {
     }
 
     async fn ask(&self) -> Result<Reading, CoordinatorError> {
-        let connector =
-            ZooKeeperConnector { servers: self.zookeeper.clone(), session_timeout: SESSION_TIMEOUT };
-        let session = connector.connect().await?;
+        let connector = ZooKeeperConnector::new(self.zookeeper.clone(), SESSION_TIMEOUT);
+        let session = connector.with_access(self.access.clone()).connect().await?;
         session.sync(&self.path).await?;
         let (raw, watch) = read_election(&session, &self.path).await?;
         // A watch also completes when its session is over: the ensemble is not left with one that must expire.

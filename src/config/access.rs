@@ -19,8 +19,8 @@ pub fn zookeeper_access(
     warnings: &mut Vec<String>,
 ) -> Result<ZooKeeperAccess, Error> {
     let named = election.zookeeper_auth_file.as_ref();
-    let auth_file = password::secret("zookeeper_auth_file", named, source, warnings)?;
-    Ok(ZooKeeperAccess { auth_file, tls: tls(election, source, warnings)? })
+    let auth = password::secret("zookeeper_auth_file", named, source, warnings)?;
+    Ok(ZooKeeperAccess { auth, tls: tls(election, source, warnings)? })
 }
 
 fn tls(
@@ -43,7 +43,7 @@ fn tls(
     }
     let ca_file = password::readable("zookeeper_ca_file", ca.as_ref(), source)?;
     let certificate = password::readable("zookeeper_certificate_file", certificate.as_ref(), source)?;
-    let key = password::secret("zookeeper_key_file", key.as_ref(), source, warnings)?;
+    let key = password::secret_file("zookeeper_key_file", key.as_ref(), source, warnings)?;
     let identity = match (certificate, key) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,

@@ -8,6 +8,7 @@ use clap::{Args, Command};
 
 use super::document::Document;
 use super::load::DaemonArgs;
+use super::password;
 use super::settings::{AgentSettings, ProxySettings};
 use super::source::{PREFIX, key, variable};
 use crate::error::{Error, Origin};
@@ -110,9 +111,10 @@ pub fn check(document: &Document, kind: Kind) -> Result<(), Error> {
 /// `CAPITANA_` may be anybody's and are left alone.
 pub(super) fn misspelt(variables: impl Iterator<Item = String>, kind: Kind) -> Vec<String> {
     let (known, others) = (kind.keys(), kind.other().keys());
+    let secrets: Vec<_> = password::variables().collect();
     let meant = |variable: String| {
         let key = key(&variable.strip_prefix(PREFIX)?.to_ascii_lowercase());
-        if key == "config" || known.contains(&key) || others.contains(&key) {
+        if secrets.contains(&variable) || key == "config" || known.contains(&key) || others.contains(&key) {
             return None;
         }
         let meant = variable_of(closest(&key, &known)?);
@@ -150,6 +152,13 @@ mod tests {
         for variable in
             ["CAPITANA_HOLD_TIMEOUT", "CAPITANA_CONFIG", "CAPITANA_FALL", "CAPITANA_BIN", "HOLD_TIMOUT"]
         {
+            assert_eq!(misspelt_by_proxy(variable), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn variables_that_hold_a_secret_themselves_are_not_misspelt() {
+        for variable in ["CAPITANA_ZOOKEEPER_AUTH", "CAPITANA_PASSWORD", "CAPITANA_MONITOR_PASSWORD"] {
             assert_eq!(misspelt_by_proxy(variable), Vec::<String>::new());
         }
     }

@@ -3,7 +3,7 @@
 //! Where they come from is in the modules beside this one: `settings` defines each (key, flag, environment variable,
 //! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
 
-mod access;
+pub(crate) mod access;
 pub mod document;
 pub mod keys;
 pub mod load;
@@ -17,6 +17,8 @@ pub mod words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use password::Secret;
 
 /// How log lines look.
 #[derive(
@@ -53,8 +55,8 @@ pub struct CommonConfig {
 /// Who this program is to ZooKeeper, and how it is reached. By default nobody, in the clear.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ZooKeeperAccess {
-    /// The file with `user:password` for ZooKeeper's digest scheme.
-    pub auth_file: Option<PathBuf>,
+    /// `user:password` for ZooKeeper's digest scheme.
+    pub auth: Option<Secret>,
     /// None: no TLS.
     pub tls: Option<ZooKeeperTls>,
 }
@@ -63,7 +65,7 @@ impl ZooKeeperAccess {
     /// Whether ZooKeeper is told who this is.
     #[must_use]
     pub fn is_named(&self) -> bool {
-        self.auth_file.is_some()
+        self.auth.is_some()
     }
 }
 
@@ -132,8 +134,8 @@ pub struct ProxyConfig {
 pub struct MonitorAccount {
     /// Its name.
     pub user: String,
-    /// The file that holds its password. None: no password.
-    pub password_file: Option<PathBuf>,
+    /// Its password. None: it has none.
+    pub password: Option<Secret>,
 }
 
 /// What to do with a new primary that did not pass the barrier in time.
@@ -167,8 +169,8 @@ pub struct AgentConfig {
     pub server: ServerAddress,
     /// The monitoring account.
     pub user: String,
-    /// The file that holds the monitoring account's password. None: no password.
-    pub password_file: Option<PathBuf>,
+    /// The monitoring account's password. None: it has none.
+    pub password: Option<Secret>,
     /// What is written into the znode for proxies to connect to.
     pub advertise: capitana_core::HostPort,
     /// The name of this node for people; by default the host's name.

@@ -143,9 +143,9 @@ impl ProxySettings {
         warnings: &mut Vec<String>,
     ) -> Result<Option<MonitorAccount>, Error> {
         let named = self.monitor_password_file.as_ref();
-        let password_file = password::secret("monitor_password_file", named, source, warnings)?;
+        let password = password::secret("monitor_password_file", named, source, warnings)?;
         let user = self.monitor_user.as_ref().map(|text| text.value.0.clone());
-        Ok(user.map(|user| MonitorAccount { user, password_file }))
+        Ok(user.map(|user| MonitorAccount { user, password }))
     }
 
     fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
@@ -182,7 +182,7 @@ impl Daemon for AgentSettings {
             advertise: self.advertised(&host, source, warnings)?,
             server: self.server.value.clone(),
             user: self.user.value.0.clone(),
-            password_file: password::secret("password_file", self.password_file.as_ref(), source, warnings)?,
+            password: password::secret("password_file", self.password_file.as_ref(), source, warnings)?,
             poll_interval: self.poll_interval.value.0,
             check_timeout: self.check_timeout.value.0,
             fall: self.fall.value.get(),

@@ -12,6 +12,8 @@ use futures_util::future::try_join_all;
 pub enum Outcome {
     /// The service refused it: nothing was changed.
     Refused,
+    /// Refused for lack of rights: nothing was changed, and it will be so until a setting or an ACL changes.
+    Denied,
     /// The reply was lost: it may have been carried out, also later.
     Unknown,
     /// The session is over and cannot be used again: make a new one. Its ephemeral znodes are gone or will be.

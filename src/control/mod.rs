@@ -1,8 +1,17 @@
-//! The way to ZooKeeper: what the daemon asks of a coordination service (`Coordinator`), and its one
-//! implementation (`zookeeper`). Which primary follows from what is read is decided in `capitana_core`.
+//! The way to ZooKeeper: what the daemon asks of a coordination service (`Coordinator`), its one implementation
+//! (`zookeeper`), how it comes by a session (`connector`, `access`), how a session outlives its process (`saved`), and
+//! what is said when it does not work (`failure`, `diagnosis`). Which primary follows from what is read is decided in
+//! `capitana_core`.
 
+mod access;
+pub mod connector;
 pub mod coordinator;
+mod diagnosis;
+mod failure;
+mod saved;
 pub mod zookeeper;
 
+pub use connector::{LastSession, ZooKeeperConnector};
 pub use coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat, Watch};
-pub use zookeeper::{LastSession, ZooKeeper, ZooKeeperConnector};
+pub use saved::SavedSession;
+pub use zookeeper::ZooKeeper;

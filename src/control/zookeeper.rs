@@ -1,80 +1,63 @@
-//! `Coordinator` on the `zookeeper-client` crate: sessions, requests, and the meaning of its errors. Retrying is
-//! its caller's.
+//! `Coordinator` on the `zookeeper-client` crate: requests on a session. Opening one is `connector`'s, the meaning of
+//! errors `failure`'s, retrying the caller's.
 
 use std::time::Duration;
 
+use capitana_core::name_after_wrap;
 use tokio::sync::Mutex;
-use zookeeper_client::{Acls, Client, CreateMode, Error as ZkError, SessionInfo, SessionState, StateWatcher};
+use zookeeper_client::{
+    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, Stat as ZkStat,
+    StateWatcher,
+};
 
-use super::coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
-
-/// How to reach an ensemble.
-#[derive(Debug, Clone)]
-pub struct ZooKeeperConnector {
-    /// `host:port[,host:port...][/chroot]`.
-    pub servers: String,
-    /// The session timeout to ask for.
-    pub session_timeout: Duration,
-}
-
-impl ZooKeeperConnector {
-    /// Opens a session, in about the session timeout at most.
-    ///
-    /// # Errors
-    /// No server answered.
-    pub async fn connect(&self) -> Result<ZooKeeper, CoordinatorError> {
-        self.open(None).await.map_err(|e| failed(&format!("connect to {}", self.servers), &e))
-    }
-
-    /// Goes on with a session that the client library has given up, if the ensemble still holds it: it does after an
-    /// outage of the whole ensemble, in which no session can expire. Where it does not, opens a new one.
-    ///
-    /// # Errors
-    /// No server answered: the session may still be there.
-    pub async fn resume(&self, last: &LastSession) -> Result<ZooKeeper, CoordinatorError> {
-        match self.open(Some(last.0.clone())).await {
-            Err(ZkError::SessionExpired) => self.connect().await,
-            resumed => resumed.map_err(|e| failed(&format!("resume a session with {}", self.servers), &e)),
-        }
-    }
-
-    async fn open(&self, last: Option<SessionInfo>) -> Result<ZooKeeper, ZkError> {
-        let mut connector =
-            Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
-        if let Some(last) = last {
-            connector = connector.with_session(last);
-        }
-        let client = connector.connect(&self.servers).await?;
-        Ok(ZooKeeper { states: Mutex::new(client.state_watcher()), client })
-    }
-}
-
-/// What is left of a session that cannot be used any more: its id and password.
-#[derive(Debug, Clone)]
-pub struct LastSession(SessionInfo);
+use super::access::Creator;
+use super::coordinator::{Children, Coordinator, CoordinatorError, LinkState, Stat};
+use super::failure::failed;
+use crate::config::ZooKeeperAcl;
 
 /// A session with a ZooKeeper ensemble. Dropping it closes the session, which removes its ephemeral znodes.
 pub struct ZooKeeper {
     client: Client,
     states: Mutex<StateWatcher>,
+    creator: Creator,
 }
 
 impl ZooKeeper {
+    /// A session that is open. What is created on it is `creator`'s.
+    pub(super) fn new(client: Client, creator: Creator) -> Self {
+        Self { states: Mutex::new(client.state_watcher()), client, creator }
+    }
+
     /// The session timeout that was agreed on with the server.
     #[must_use]
     pub fn session_timeout(&self) -> Duration {
         self.client.session_timeout()
     }
 
-    /// Leaves off using the session.
-    #[must_use]
-    pub fn into_last(self) -> LastSession {
-        LastSession(self.client.into_session())
+    /// The session's id and password.
+    pub(super) fn info(&self) -> &SessionInfo {
+        self.client.session()
+    }
+
+    fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
+        failed(what, error, self.creator.name.as_deref())
+    }
+
+    /// A sequential znode can be there already only when the parent's counter has come to its end. Somebody else may
+    /// take the name first; whoever then fails is asked again later.
+    async fn create_after_wrap(&self, prefix: &str, data: &[u8]) -> Result<(String, ZkStat), ZkError> {
+        let (parent, _) = prefix.rsplit_once('/').unwrap_or_default();
+        let names = self.client.list_children(parent).await?;
+        let path = format!("{parent}/{}", name_after_wrap(names.iter().map(String::as_str)));
+        let options = CreateMode::Ephemeral.with_acls(acls(self.creator.acl));
+        let (stat, _) = self.client.create(&path, data, &options).await?;
+        Ok((path, stat))
     }
 
     /// Waits for a missing parent to be created.
     async fn children_of_missing(&self, path: &str, what: &str) -> Result<Children, CoordinatorError> {
-        let (stat, watcher) = self.client.check_and_watch_stat(path).await.map_err(|e| failed(what, &e))?;
+        let (stat, watcher) =
+            self.client.check_and_watch_stat(path).await.map_err(|e| self.failed(what, &e))?;
         // Created between the two requests: an empty watch makes the caller read again at once.
         let appeared = stat.is_some();
         let watch = Box::pin(async move {
@@ -100,7 +83,7 @@ impl Coordinator for ZooKeeper {
     }
 
     async fn sync(&self, path: &str) -> Result<(), CoordinatorError> {
-        self.client.sync(path).await.map_err(|e| failed(&format!("sync {path}"), &e))
+        self.client.sync(path).await.map_err(|e| self.failed(&format!("sync {path}"), &e))
     }
 
     async fn children(&self, path: &str) -> Result<Children, CoordinatorError> {
@@ -113,7 +96,7 @@ impl Coordinator for ZooKeeper {
                 Ok(Children { names, pzxid: stat.pzxid, exists: true, watch })
             }
             Err(ZkError::NoNode) => self.children_of_missing(path, &what).await,
-            Err(e) => Err(failed(&what, &e)),
+            Err(e) => Err(self.failed(&what, &e)),
         }
     }
 
@@ -123,49 +106,46 @@ impl Coordinator for ZooKeeper {
                 Ok(Some((data, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner })))
             }
             Err(ZkError::NoNode) => Ok(None),
-            Err(e) => Err(failed(&format!("read {path}"), &e)),
+            Err(e) => Err(self.failed(&format!("read {path}"), &e)),
         }
     }
 
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
-        let options = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
-        let (stat, sequence) = self
-            .client
-            .create(prefix, data, &options)
-            .await
-            .map_err(|e| failed(&format!("create {prefix}"), &e))?;
-        let stat = Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner };
-        Ok((format!("{prefix}{sequence}"), stat))
+        let options = CreateMode::EphemeralSequential.with_acls(acls(self.creator.acl));
+        let created = match self.client.create(prefix, data, &options).await {
+            Ok((stat, sequence)) => Ok((format!("{prefix}{sequence}"), stat)),
+            Err(ZkError::NodeExists) => self.create_after_wrap(prefix, data).await,
+            Err(error) => Err(error),
+        };
+        let (path, stat) = created.map_err(|e| self.failed(&format!("create {prefix}"), &e))?;
+        Ok((path, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner }))
     }
 
     async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {
         match self.client.delete(path, None).await {
             Ok(()) => Ok(true),
             Err(ZkError::NoNode) => Ok(false),
-            Err(e) => Err(failed(&format!("delete {path}"), &e)),
+            Err(e) => Err(self.failed(&format!("delete {path}"), &e)),
         }
     }
 
     /// The library takes a chroot for existing; here it is created as well, from the ensemble's own root.
     async fn ensure_path(&self, path: &str) -> Result<(), CoordinatorError> {
-        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let options = CreateMode::Persistent.with_acls(acls(self.creator.acl));
         let whole = format!("{}{path}", self.client.path().trim_end_matches('/'));
         let from_root = self.client.clone().chroot("/").unwrap_or_else(|unchanged| unchanged);
-        from_root.mkdir(&whole, &options).await.map_err(|e| failed(&format!("create {whole}"), &e))
+        from_root.mkdir(&whole, &options).await.map_err(|e| self.failed(&format!("create {whole}"), &e))
     }
 }
 
-/// The meaning of the library's errors: an end of file gives `ConnectionLoss`, an idle timeout or a reset gives
-/// `Custom`, and both leave the outcome open.
-fn failed(what: &str, error: &ZkError) -> CoordinatorError {
-    let outcome = match error {
-        ZkError::SessionExpired | ZkError::AuthFailed | ZkError::ClientClosed | ZkError::NoHosts => {
-            Outcome::SessionOver
-        }
-        ZkError::ConnectionLoss | ZkError::Timeout | ZkError::UnexpectedError(_) | ZkError::Custom(_) => {
-            Outcome::Unknown
-        }
-        _ => Outcome::Refused,
-    };
-    CoordinatorError { what: what.to_owned(), cause: error.to_string(), outcome }
+/// `auth` is whoever the connection has proved to be; the read right beside it is for everybody.
+const CREATOR_AND_READ: &[Acl] =
+    &[Acl::new_const(Permission::ALL, "auth", ""), Acl::new_const(Permission::READ, "world", "anyone")];
+
+fn acls(acl: ZooKeeperAcl) -> Acls<'static> {
+    match acl {
+        ZooKeeperAcl::Open => Acls::anyone_all(),
+        ZooKeeperAcl::CreatorAndRead => Acls::new(CREATOR_AND_READ),
+        ZooKeeperAcl::Creator => Acls::creator_all(),
+    }
 }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capitana_core::EndReason;
 use capitana_core::handshake::Handshake;
 use capitana_core::packet::HEADER;
 use capitana_core::tls::Records;
-use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -18,7 +18,7 @@ use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::leash::{Leash, Phase};
 use super::relay::Relay;
-use super::session::Opened;
+use super::session::Epilogue;
 use super::waiting::Place;
 use super::worker::Worker;
 
@@ -33,8 +33,6 @@ pub struct Entered {
     pub handshake: Handshake,
     /// What it has said of TLS so far.
     pub records: Records,
-    /// Where the server stands in the election.
-    pub route: Route,
     /// Its place on the server.
     pub place: Place,
     /// When the handshake began, with the server's greeting.
@@ -48,31 +46,34 @@ pub struct Entered {
 /// Brings a client to its login.
 ///
 /// # Errors
-/// It did not get there; it was told why, if it is there to be told. The second part is where it went, if it got so far.
+/// It did not get there; it was told why, if it is there to be told.
 pub async fn enter(
     worker: &Rc<Worker>,
     leash: &Leash,
     mut client: TcpStream,
     places: &Arc<ClientPlaces>,
-) -> Result<Entered, (EndReason, Option<Opened>)> {
-    if worker.shared.dialler.tune(&client).is_err() {
-        return Err((EndReason::ClientError, None));
-    }
+) -> Result<Entered, Epilogue> {
+    let tuned = worker.shared.dialler.tune(&client);
+    tuned.map_err(|error| epilogue(EndReason::ClientError, Some(error.to_string())))?;
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
-        Err((Refusal { reason, packet }, opened)) => {
+        Err(Refusal { reason, packet, cause }) => {
             worker.finish(refuse(client, packet));
-            return Err((reason, opened));
+            return Err(epilogue(reason, cause));
         }
     };
-    let Login { upstream, place, greeting, login, route, greeted, deadline } = steps;
+    let Login { upstream, place, greeting, login, greeted, deadline } = steps;
     let mut handshake = Handshake::default();
     handshake.from_server(&greeting);
     handshake.from_client(&login);
     let mut records = Records::new(handshake.seen().tls);
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
-    Ok(Entered { relay, handshake, records, route, place, greeted, deadline, client_place: admitted.place })
+    Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place: admitted.place })
+}
+
+fn epilogue(reason: EndReason, cause: Option<String>) -> Epilogue {
+    Epilogue { reason, cause, to_upstream: 0, to_client: 0 }
 }
 
 struct Login {
@@ -80,7 +81,6 @@ struct Login {
     place: Place,
     greeting: Vec<u8>,
     login: Vec<u8>,
-    route: Route,
     greeted: Instant,
     deadline: Instant,
 }
@@ -90,29 +90,28 @@ async fn approach(
     leash: &Leash,
     client: &mut TcpStream,
     places: &Arc<ClientPlaces>,
-) -> Result<(Admitted, Login), (Refusal, Option<Opened>)> {
-    let nowhere = |refusal| (refusal, None);
-    let admitted = admit(worker, leash, client, places).await.map_err(nowhere)?;
-    let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await.map_err(nowhere)?;
-    let route = leash.route.get_or_init(|| begun.route.clone()).clone();
+) -> Result<(Admitted, Login), Refusal> {
+    let admitted = admit(worker, leash, client, places).await?;
+    let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await?;
+    leash.route.get_or_init(|| begun.route.clone());
     leash.enter(Phase::Handshake);
     let greeted = Instant::now();
     let deadline = greeted + worker.shared.config.load().handshake_timeout;
-    let login = introduce(leash, client, &mut begun, deadline).await.map_err(|refusal| {
+    let login = introduce(leash, client, &mut begun, deadline).await.inspect_err(|_| {
         let mut handshake = Handshake::default();
         handshake.from_server(&begun.greeting);
-        (refusal, Some(Opened { route: route.clone(), seen: handshake.seen().clone() }))
+        leash.seen.get_or_init(|| handshake.seen().clone());
     })?;
     if is_tls(&login) && !outlasts(worker, client, deadline).await {
-        return Err(nowhere(Refusal::silent(EndReason::ClientClosed)));
+        return Err(Refusal::silent(EndReason::ClientClosed));
     }
     worker.counters.add(0, begun.greeting.len() as u64);
     let greeting = std::mem::take(&mut begun.greeting);
     match begun.take() {
         Some((upstream, place)) => {
-            Ok((admitted, Login { upstream, place, greeting, login, route, greeted, deadline }))
+            Ok((admitted, Login { upstream, place, greeting, login, greeted, deadline }))
         }
-        None => Err(nowhere(Refusal::silent(EndReason::UpstreamError))),
+        None => Err(Refusal::silent(EndReason::UpstreamError)),
     }
 }
 

@@ -51,14 +51,14 @@ pub async fn introduce(
 async fn greet(client: &mut TcpStream, begun: &mut Begun) -> Result<bool, Refusal> {
     let mut sent = 0;
     loop {
-        if client.write_all(&begun.greeting[sent..]).await.is_err() {
-            return Err(Refusal::silent(EndReason::ClientError));
-        }
+        let greeted = client.write_all(&begun.greeting[sent..]).await;
+        greeted.map_err(|error| Refusal::silent(EndReason::ClientError).because(&error))?;
         sent = begun.greeting.len();
         if let Some(is_greeting) = judge_greeting(&begun.greeting) {
             return Ok(is_greeting);
         }
-        if begun.read_more().await.map_err(|_| Refusal::silent(EndReason::UpstreamError))? == 0 {
+        let more = begun.read_more().await;
+        if more.map_err(|error| Refusal::silent(EndReason::UpstreamError).because(&error))? == 0 {
             return Ok(false);
         }
     }
@@ -80,7 +80,7 @@ async fn read_login(client: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
         match client.read_buf(&mut login).await {
             Ok(0) => return Err(Refusal::silent(EndReason::ClientClosed)),
             Ok(_) => {}
-            Err(_) => return Err(Refusal::silent(EndReason::ClientError)),
+            Err(error) => return Err(Refusal::silent(EndReason::ClientError).because(&error)),
         }
         match judge(&login) {
             First::Incomplete => {}
@@ -101,7 +101,8 @@ async fn read_login(client: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
 }
 
 fn refused(reason: EndReason, text: &str) -> Refusal {
-    Refusal { reason, packet: error_after_greeting(BAD_HANDSHAKE, "08S01", text, 2) }
+    let packet = error_after_greeting(BAD_HANDSHAKE, "08S01", text, 2);
+    Refusal { reason, packet, cause: Some(text.to_owned()) }
 }
 
 /// Completes when the server says something before it is its turn: it has no more patience.

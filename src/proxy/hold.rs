@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use capitana_core::packet::{NO_PRIMARY, TOO_MANY_CONNECTIONS, error_before_greeting};
-use capitana_core::waiting::{Cause, Ticket};
+use capitana_core::waiting::Ticket;
 use capitana_core::{EndReason, HostPort};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::begun::{Begun, Unbegun, begin};
 use super::leash::Leash;
+use super::obstacle::{Obstacle, obstacle};
 use super::route::RouteState;
 use super::waiting::{Place, Turn, arrive};
 use super::worker::Worker;
@@ -25,19 +26,27 @@ pub struct Refusal {
     pub reason: EndReason,
     /// What the client is told. Empty: it is gone or owed nothing.
     pub packet: Vec<u8>,
+    /// What an operator should know beyond the reason: what the client is told, or what it met.
+    pub cause: Option<String>,
 }
 
 impl Refusal {
     /// Nothing is said.
     #[must_use]
     pub fn silent(reason: EndReason) -> Self {
-        Self { reason, packet: Vec::new() }
+        Self { reason, packet: Vec::new(), cause: None }
     }
 
     /// A client that has not been greeted is told in an error packet.
     #[must_use]
     pub fn told(reason: EndReason, code: u16, message: &str) -> Self {
-        Self { reason, packet: error_before_greeting(code, message) }
+        Self { reason, packet: error_before_greeting(code, message), cause: Some(message.to_owned()) }
+    }
+
+    /// The same, with what the client met.
+    #[must_use]
+    pub fn because(self, cause: &impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
     }
 }
 
@@ -59,7 +68,10 @@ pub async fn hold(
     tokio::select! {
         biased;
         begun = hold.run() => begun,
-        () = gone(client) => Err(Refusal::silent(EndReason::ClientGaveUp)),
+        () = gone(client) => {
+            let obstacle = obstacle(&worker.shared, since, None);
+            Err(Refusal::silent(EndReason::ClientGaveUp).because(&obstacle))
+        }
         reason = leash.ended() => Err(stopped(reason)),
     }
 }
@@ -136,8 +148,8 @@ impl Hold<'_> {
             () = self.worker.shared.barriers.passed_since(route.epoch, self.since) => Ok(()),
             _ = self.bell.changed() => Ok(()),
             () = sleep_until(self.deadline) => {
-                let (upstream, barrier) = (&route.upstream, self.worker.shared.barriers.state());
-                Err(self.after_hold(&format!("the primary {upstream} is not known to have every write (barrier {barrier})")))
+                let barrier = self.worker.shared.barriers.state().to_string();
+                Err(self.after_hold(&Obstacle::Behind(route.upstream.clone(), barrier)))
             }
         }
     }
@@ -176,32 +188,19 @@ impl Hold<'_> {
     }
 
     fn in_vain(&self) -> Refusal {
-        let state = self.worker.shared.routes.load().clone();
-        let (cause, others) = self.worker.shared.room.cause();
-        let upstream = match &*state {
-            RouteState::Closed { why, .. } => return self.after_hold(&format!("there is no primary: {why}")),
-            RouteState::Open(route) => &route.upstream,
-        };
-        let refused = self.refused.as_ref().or(others.as_ref()).filter(|(refused, _)| refused == upstream);
-        match (cause, refused) {
-            (Cause::NoPlace, _) => {
-                self.worker.shared.metrics.rejected_upstream.inc();
-                let message = format!(
-                    "Too many connections: capitana lets no more to {upstream} (max-upstream-connections, waited \
-                     {:?}). Nothing was sent: try again.",
-                    self.limit
-                );
-                Refusal::told(EndReason::UpstreamFull, TOO_MANY_CONNECTIONS, &message)
-            }
-            (_, Some((_, why))) => {
-                self.after_hold(&format!("the primary {upstream} cannot be reached: {why}"))
-            }
-            (_, None) => self.after_hold(&format!("others are before this one at the primary {upstream}")),
-        }
+        let obstacle = obstacle(&self.worker.shared, self.since, self.refused.as_ref());
+        let Obstacle::Full(upstream) = &obstacle else { return self.after_hold(&obstacle) };
+        self.worker.shared.metrics.rejected_upstream.inc();
+        let message = format!(
+            "Too many connections: capitana lets no more to {upstream} (max-upstream-connections, waited {:?}). Nothing \
+             was sent: try again.",
+            self.limit
+        );
+        Refusal::told(EndReason::UpstreamFull, TOO_MANY_CONNECTIONS, &message)
     }
 
-    fn after_hold(&self, cause: &str) -> Refusal {
-        let message = format!("capitana: {cause} (waited {:?}). Nothing was sent: try again.", self.limit);
+    fn after_hold(&self, obstacle: &Obstacle) -> Refusal {
+        let message = format!("capitana: {obstacle} (waited {:?}). Nothing was sent: try again.", self.limit);
         Refusal::told(EndReason::HoldTimeout, NO_PRIMARY, &message)
     }
 }

@@ -101,6 +101,12 @@ impl Leash {
         self.seen.get().and_then(|seen| seen.thread_id)
     }
 
+    /// Whether its packets can be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.seen.get().is_some_and(|seen| seen.readable)
+    }
+
     /// Whether it goes to a primary older than `newest`.
     #[must_use]
     pub fn is_older_than(&self, newest: Epoch) -> bool {

@@ -24,6 +24,7 @@ mod metrics;
 mod milestones;
 mod monitor;
 mod observer;
+mod obstacle;
 mod part;
 mod pipe;
 mod proxy_header;
@@ -130,7 +131,8 @@ fn first_route(config: &ProxyConfig) -> RouteState {
 fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatus>, JoinHandle<()>)> {
     let config = shared.config.load();
     let servers = config.common.zookeeper.clone().filter(|_| config.primary.is_none())?;
-    let connector = ZooKeeperConnector { servers, session_timeout: config.common.zookeeper_session_timeout };
+    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout)
+        .with_access(config.common.zookeeper_access.clone());
     let path = config.common.election_path.clone();
     let (director, status) = Director::new(Arc::clone(shared), path.clone());
     let follower = tokio::spawn(follow::follow(connector, path, director, seed()));

@@ -4,7 +4,7 @@ use capitana_core::HostPort;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Opts};
 
-use crate::config::MonitorAccount;
+use crate::config::{MonitorAccount, Secret};
 use crate::mariadb;
 
 /// MariaDB's error for a variable it does not know (ER_UNKNOWN_SYSTEM_VARIABLE).
@@ -53,10 +53,8 @@ pub async fn open(
 }
 
 async fn bare(account: &MonitorAccount, upstream: &HostPort) -> Result<Conn, SqlError> {
-    let password = match &account.password_file {
-        Some(path) => Some(mariadb::password(path).map_err(|e| SqlError::Other(Box::new(e)))?),
-        None => None,
-    };
+    let password = account.password.as_ref().map(Secret::read).transpose();
+    let password = password.map_err(|e| SqlError::Other(Box::new(e)))?;
     let opts =
         mariadb::account(&account.user, password).ip_or_hostname(upstream.host()).tcp_port(upstream.port());
     Conn::new(Opts::from(opts)).await

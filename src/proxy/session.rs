@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use capitana_core::handshake::{Handshake, Seen, Stage};
+use capitana_core::EndReason;
+use capitana_core::handshake::{Handshake, Stage};
 use capitana_core::packet::LastWord;
 use capitana_core::tls::Records;
-use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::admission::ClientPlaces;
+use super::admission::{ClientPlace, ClientPlaces};
 use super::close::refuse;
 use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
@@ -29,26 +29,26 @@ use super::worker::Worker;
 /// at once, so nothing more can come of it.
 const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
-/// What became of a session, for its log line.
+/// What became of a session, for its log line. Where it went, and what its handshake showed, is on its leash.
 #[derive(Debug)]
 pub struct Epilogue {
     /// Why it ended.
     pub reason: EndReason,
-    /// Where it went, if it got that far.
-    pub opened: Option<Opened>,
+    /// What else there is to say of that: what a client was told that was not let in, or what it met.
+    pub cause: Option<String>,
     /// Bytes that reached the server.
     pub to_upstream: u64,
     /// Bytes that reached the client.
     pub to_client: u64,
 }
 
-/// Where a session went, and what its handshake showed.
-#[derive(Debug)]
-pub struct Opened {
-    /// Its primary.
-    pub route: Route,
-    /// What its handshake showed.
-    pub seen: Seen,
+/// An open session: all that is left of the steps before.
+struct Open {
+    relay: Relay,
+    place: Place,
+    _client_place: ClientPlace,
+    /// Whether a client under TLS has come through its handshake.
+    settled: bool,
 }
 
 /// Serves a client to its end.
@@ -58,41 +58,44 @@ pub async fn serve(
     client: TcpStream,
     places: Arc<ClientPlaces>,
 ) -> Epilogue {
-    // Boxed, so that an open session does not carry the state of the steps before it.
-    let entered = match Box::pin(enter(&worker, &leash, client, &places)).await {
-        Ok(entered) => entered,
-        Err((reason, opened)) => return Epilogue { reason, opened, to_upstream: 0, to_client: 0 },
-    };
-    let Entered {
-        mut relay,
-        mut handshake,
-        mut records,
-        route,
-        place,
-        greeted,
-        deadline,
-        client_place: _client_place,
-    } = entered;
-    let ended = Box::pin(shake_hands(&worker, &leash, &mut relay, &mut handshake, deadline)).await;
-    let seen = handshake.seen().clone();
-    leash.seen.get_or_init(|| seen.clone());
-    let reason = match ended {
-        Some(reason) => return conclude_handshake(&worker, relay, (handshake, place), (route, reason)),
-        None => {
-            drop(handshake);
-            leash.enter(Phase::Open);
-            worker.shared.milestones.opened(route.epoch);
-            worker.shared.metrics.handshake_seconds.observe(greeted.elapsed().as_secs_f64());
-            match settle(&worker, &leash, &mut relay, &mut records).await {
-                Some(reason) => reason,
-                None => match first_answer(&worker, &leash, &mut relay, &seen).await {
-                    Some(reason) => reason,
-                    None => relay_to_end(&worker, &leash, &mut relay, seen.readable).await,
-                },
-            }
+    // Boxed, so that an open session's task, of which there may be many thousands, has no room for the steps before it.
+    match Box::pin(open(&worker, &leash, client, &places)).await {
+        Ok(mut open) => {
+            let reason = relay_to_end(&worker, &leash, &mut open.relay).await;
+            conclude(&worker, &leash, *open, reason)
         }
+        Err(epilogue) => epilogue,
+    }
+}
+
+/// Brings a client to an open session; the error is what became of one that did not get there, or ended right then.
+async fn open(
+    worker: &Rc<Worker>,
+    leash: &Leash,
+    client: TcpStream,
+    places: &Arc<ClientPlaces>,
+) -> Result<Box<Open>, Epilogue> {
+    let Entered { mut relay, mut handshake, mut records, place, greeted, deadline, client_place } =
+        enter(worker, leash, client, places).await?;
+    let ended = shake_hands(worker, leash, &mut relay, &mut handshake, deadline).await;
+    let seen = leash.seen.get_or_init(|| handshake.seen().clone());
+    if let Some(reason) = ended {
+        return Err(conclude_handshake(worker, relay, (handshake, place), reason));
+    }
+    leash.enter(Phase::Open);
+    if let Some(route) = leash.route.get() {
+        worker.shared.milestones.opened(route.epoch);
+    }
+    worker.shared.metrics.handshake_seconds.observe(greeted.elapsed().as_secs_f64());
+    let ended = match settle(worker, leash, &mut relay, &mut records).await {
+        None => first_answer(worker, leash, &mut relay, seen).await,
+        ended => ended,
     };
-    conclude(&worker, relay, (records, place), Opened { route, seen }, reason)
+    let open = Open { relay, place, _client_place: client_place, settled: records.is_settled() };
+    match ended {
+        Some(reason) => Err(conclude(worker, leash, open, reason)),
+        None => Ok(Box::new(open)),
+    }
 }
 
 /// Sees client and server through their handshake. A reason to end, or none once they are open to each other.
@@ -132,16 +135,17 @@ async fn settle(
 }
 
 /// Relays until client, server or worker ends it.
-async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay, readable: bool) -> EndReason {
+async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay) -> EndReason {
     loop {
         let before = relay.sent_upstream();
         let progress = match relay.first_end() {
             Some(Side::Upstream) => {
-                if readable && relay.last_word().is_some() {
+                if leash.is_readable() && relay.last_word().is_some() {
                     return EndReason::UpstreamClosed;
                 }
                 relay.pass_end_to_client();
-                timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ())).await
+                // Boxed: its timer would make every open session larger.
+                Box::pin(timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ()))).await
             }
             _ => Ok(run(worker, leash, relay, &mut ()).await),
         };
@@ -213,7 +217,7 @@ fn conclude_handshake(
     worker: &Worker,
     relay: Relay,
     (handshake, place): (Handshake, Place),
-    (route, reason): (Route, EndReason),
+    reason: EndReason,
 ) -> Epilogue {
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     let (client, upstream) = relay.into_both();
@@ -225,27 +229,21 @@ fn conclude_handshake(
         let say = handshake.owed().unwrap_or_default();
         part(worker, Parting { upstream, place, say });
     }
-    let opened = Opened { route, seen: handshake.seen().clone() };
-    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
+    Epilogue { reason, cause: None, to_upstream, to_client }
 }
 
-fn conclude(
-    worker: &Worker,
-    relay: Relay,
-    (records, place): (Records, Place),
-    opened: Opened,
-    reason: EndReason,
-) -> Epilogue {
+fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Epilogue {
+    let Open { relay, place, settled, _client_place } = open;
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
-    let word = relay.last_word().filter(|_| opened.seen.readable);
+    let word = relay.last_word().filter(|_| leash.is_readable());
     let (client, upstream) = relay.into_both();
     if !reason.is_clients_going() {
         worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
     }
-    if !records.is_settled() {
+    if !settled {
         worker.shared.amends.park(upstream, place);
     }
-    Epilogue { reason, opened: Some(opened), to_upstream, to_client }
+    Epilogue { reason, cause: None, to_upstream, to_client }
 }
 
 /// The same as a session's end.
@@ -262,17 +260,18 @@ pub(super) fn reason_of(ended: Ended) -> EndReason {
 
 /// Says in one line how a session ended.
 pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
-    let opened = epilogue.opened.as_ref();
+    let (route, seen) = (leash.route.get(), leash.seen.get());
     let client: SocketAddr = leash.client.get();
     tracing::info!(
         session = leash.id,
         %client,
         reason = epilogue.reason.label(),
-        upstream = opened.map(|o| o.route.upstream.to_string()),
-        epoch = opened.map(|o| o.route.epoch.0),
-        user = opened.and_then(|o| o.seen.user.as_deref()),
-        thread_id = opened.and_then(|o| o.seen.thread_id),
-        tls = opened.map(|o| o.seen.tls),
+        cause = epilogue.cause,
+        upstream = route.map(|route| route.upstream.to_string()),
+        epoch = route.map(|route| route.epoch.0),
+        user = seen.and_then(|seen| seen.user.as_deref()),
+        thread_id = seen.and_then(|seen| seen.thread_id),
+        tls = seen.map(|seen| seen.tls),
         seconds = lived.as_secs_f64(),
         to_upstream = epilogue.to_upstream,
         to_client = epilogue.to_client,

@@ -75,6 +75,10 @@ impl Rejected {
 }
 
 impl AdminView for ProxyView {
+    fn more_help(&self) -> &'static str {
+        "/sessions JSON; DELETE /sessions/ID ends one\n"
+    }
+
     fn ready(&self) -> Result<(), String> {
         if self.shared.stop.is_cancelled() {
             return Err("the proxy is stopping".to_owned());

@@ -7,14 +7,16 @@ mod fake;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana::agent::{AgentMetrics, Connect, HealthStatus, Member, Registrar, RegistrationStatus};
+use capitana::agent::{
+    AgentMetrics, Candidate, Connect, HealthStatus, Member, Registrar, RegistrationStatus, SteppedDown,
+};
 use capitana::control::coordinator::read_election;
 use capitana::control::{Coordinator, LinkState};
 use capitana_core::{Link, MemberData};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use fake::{FakeZooKeeper, Fault, PATH};
@@ -26,6 +28,7 @@ const GUID: &str = "0b4c4c5e-6d0c-4d52-8a53-0d7e5f6f9d11";
 struct Rig {
     zookeeper: FakeZooKeeper,
     health: watch::Sender<HealthStatus>,
+    word: watch::Sender<Option<SteppedDown>>,
     status: watch::Receiver<RegistrationStatus>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -33,11 +36,17 @@ struct Rig {
 
 impl Rig {
     fn start(zookeeper: FakeZooKeeper, fit: bool) -> Self {
+        Self::delayed(zookeeper, fit, Duration::ZERO)
+    }
+
+    fn delayed(zookeeper: FakeZooKeeper, fit: bool, delay: Duration) -> Self {
         let (health, published) = watch::channel(HealthStatus {
             fit,
             reason: "as the test says".to_owned(),
             since: String::new(),
             since_ms: 1234,
+            since_at: Instant::now(),
+            undecided: false,
             last_check: None,
         });
         let data = MemberData {
@@ -54,9 +63,11 @@ impl Rig {
         let member = Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), data };
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
         let stop = CancellationToken::new();
-        let (registrar, status) = Registrar::new(member, published, stop.clone(), metrics, 1);
+        let (word, stepped_down) = watch::channel(None);
+        let candidate = Candidate { health: published, stepped_down, stop: stop.clone(), delay };
+        let (registrar, status) = Registrar::new(member, candidate, metrics, 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));
-        Self { zookeeper, health, status, stop, task }
+        Self { zookeeper, health, word, status, stop, task }
     }
 
     fn set_fit(&self, fit: bool) {
@@ -219,4 +230,65 @@ async fn all_members_of_an_election_are_asked_for_at_once() {
     let (view, _watch) = timeout(DEADLINE, read_election(&session, PATH)).await.unwrap().unwrap();
     let data: Vec<_> = view.members.iter().map(|member| member.data.clone()).collect();
     assert_eq!(data, [[0], [1], [2]]);
+}
+
+fn by_an_operator() -> SteppedDown {
+    SteppedDown { since: "2026-11-22T01:00:00.000Z".to_owned(), by: "curl from ::1".to_owned() }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_stepped_down_is_withdrawn_and_stays_out_until_it_is_told_to_rejoin() {
+    let mut rig = Rig::start(FakeZooKeeper::default(), true);
+    let first = rig.registered().await;
+    rig.word.send_replace(Some(by_an_operator()));
+    rig.wait_for(|status| status.withdrawn).await;
+    assert!(rig.zookeeper.znodes().is_empty());
+    // What would register it otherwise does not.
+    rig.set_fit(false);
+    rig.set_fit(true);
+    let asked = rig.zookeeper.requests();
+    rig.zookeeper.delete_all();
+    timeout(DEADLINE, async {
+        while rig.zookeeper.requests() == asked {
+            tokio::task::yield_now().await
+        }
+    })
+    .await
+    .unwrap();
+    rig.wait_for(|status| status.withdrawn).await;
+    assert!(rig.zookeeper.znodes().is_empty());
+    rig.word.send_replace(None);
+    assert!(rig.registered().await > first);
+}
+
+#[tokio::test]
+async fn a_step_down_while_the_znode_is_being_created_leaves_none() {
+    let zookeeper = FakeZooKeeper::default();
+    zookeeper.order(Fault::LoseReply);
+    let mut rig = Rig::start(zookeeper, true);
+    rig.wait_for(|status| status.zookeeper == Link::Up).await;
+    rig.word.send_replace(Some(by_an_operator()));
+    rig.wait_for(|status| status.withdrawn).await;
+    assert!(rig.zookeeper.znodes().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_of_low_priority_is_registered_when_its_delay_is_over() {
+    let (delay, started) = (Duration::from_millis(300), Instant::now());
+    let mut rig = Rig::delayed(FakeZooKeeper::default(), true, delay);
+    rig.registered().await;
+    assert!(started.elapsed() >= delay, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_reading_tells_whether_the_agent_leads() {
+    let zookeeper = FakeZooKeeper::default();
+    let other = zookeeper.connect(None).await.unwrap();
+    other.ensure_path(PATH).await.unwrap();
+    let (path, _) = other.create_sequential(&format!("{PATH}/node-"), b"db2.internal").await.unwrap();
+    let mut rig = Rig::start(zookeeper, true);
+    rig.registered().await;
+    assert!(!rig.wait_for(|status| status.registered.is_some()).await.leads);
+    other.delete(&path).await.unwrap();
+    rig.wait_for(|status| status.leads).await;
 }

@@ -52,6 +52,17 @@ pub struct Verdict {
     pub since: Duration,
 }
 
+impl Verdict {
+    /// Whether too few checks have been made to tell.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unfit(Unfit::NotChecked) | Reason::Rising { after: Unfit::NotChecked, .. }
+        )
+    }
+}
+
 /// Why a verdict is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {

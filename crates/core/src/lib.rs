@@ -4,6 +4,7 @@
 mod address;
 pub mod backoff;
 pub mod barrier;
+pub mod candidacy;
 pub mod drain;
 pub mod election;
 mod end;
@@ -25,5 +26,8 @@ pub mod waiting;
 pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
 pub use election::{Election, Link, Route};
 pub use end::EndReason;
-pub use member::{Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped};
+pub use member::{
+    Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped,
+    name_after_wrap, sequence,
+};
 pub use view::{RawView, View};

@@ -7,9 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AllowList, HostPort};
 
-/// The name every candidate's znode begins with; ZooKeeper appends ten digits. Plain, so that
-/// `sorted(children)[0]` in any language names the primary.
+/// The name every candidate's znode begins with; ZooKeeper appends its sequence number in ten digits. Plain, so that
+/// `sorted(children)[0]` in any language names the primary, until the number wraps.
 pub const MEMBER_PREFIX: &str = "node-";
+
+/// The sequence number in a candidate's name, if the name is one: `node-` and a number as ZooKeeper writes it. That is
+/// a signed 32-bit number in ten characters, or eleven (`node--2147483648`); one of 64 bits, if it ever comes to that,
+/// has 19. It is for people; the order is that of creation.
+#[must_use]
+pub fn sequence(name: &str) -> Option<i64> {
+    let digits = name.strip_prefix(MEMBER_PREFIX)?;
+    let number: i64 = digits.parse().ok()?;
+    // A leading plus, a missing or superfluous zero: ZooKeeper has not written that.
+    [format!("{number:010}"), format!("{number:019}")].iter().any(|text| text == digits).then_some(number)
+}
+
+/// The name of the next candidate beside `names` once ZooKeeper's own counter has come to its end: it stays at 2147483647
+/// then (seen with 3.8) and refuses every further sequential znode while one of that number is there. The names go on as
+/// the counter would: with the negative numbers.
+#[must_use]
+pub fn name_after_wrap<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let last = names.into_iter().filter_map(sequence).filter(|number| *number < 0).max();
+    let next = last.map_or(i64::from(i32::MIN), |last| last.saturating_add(1));
+    format!("{MEMBER_PREFIX}{next:010}")
+}
 
 /// Longest member data that is read; capitana's own JSON is below 500 bytes, ZooKeeper's limit is 1 MB.
 pub const MAX_MEMBER_DATA: usize = 4096;
@@ -92,7 +113,7 @@ fn default_port() -> u16 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
-    /// Its name does not begin with `node-`.
+    /// Its name is not `node-` and a number.
     Name,
     /// It is not ephemeral, so it would outlive its server.
     Persistent,
@@ -139,7 +160,7 @@ impl RawMember {
     /// # Errors
     /// The reason to skip it.
     pub fn read(&self, allowed: &AllowList) -> Result<Member, SkipReason> {
-        if !self.name.starts_with(MEMBER_PREFIX) {
+        if sequence(&self.name).is_none() {
             return Err(SkipReason::Name);
         }
         if self.ephemeral_owner == 0 {

@@ -36,7 +36,7 @@ fn election() -> Election {
 /// An election that follows db1 in epoch 10.
 fn following() -> Election {
     let mut election = election();
-    let opened = on(&mut election, view(10, vec![member("node-0", 10, "db1")]));
+    let opened = on(&mut election, view(10, vec![member("node-0000000000", 10, "db1")]));
     assert_eq!(opened, Change::Opened(route(10, "db1:3306")));
     election
 }
@@ -44,8 +44,10 @@ fn following() -> Election {
 #[test]
 fn the_oldest_candidate_is_followed() {
     let mut election = election();
-    let change =
-        on(&mut election, view(30, vec![member("node-1", 20, "db2"), member("node-0", 10, "db1:3307")]));
+    let change = on(
+        &mut election,
+        view(30, vec![member("node-0000000001", 20, "db2"), member("node-0000000000", 10, "db1:3307")]),
+    );
     assert_eq!(change, Change::Opened(route(10, "db1:3307")));
     assert_eq!(election.route(), Some(&route(10, "db1:3307")));
 }
@@ -62,13 +64,13 @@ fn the_order_is_that_of_creation_and_not_that_of_names() {
 #[test]
 fn reading_the_same_again_changes_nothing() {
     let mut election = following();
-    assert_eq!(on(&mut election, view(10, vec![member("node-0", 10, "db1")])), Change::None);
+    assert_eq!(on(&mut election, view(10, vec![member("node-0000000000", 10, "db1")])), Change::None);
 }
 
 #[test]
 fn a_further_candidate_changes_nothing() {
     let mut election = following();
-    let two = vec![member("node-0", 10, "db1"), member("node-1", 11, "db2")];
+    let two = vec![member("node-0000000000", 10, "db1"), member("node-0000000001", 11, "db2")];
     assert_eq!(on(&mut election, view(11, two)), Change::None);
     assert_eq!(election.view().members.len(), 2);
 }
@@ -76,16 +78,19 @@ fn a_further_candidate_changes_nothing() {
 #[test]
 fn the_next_candidate_is_followed_when_the_primary_leaves() {
     let mut election = following();
-    on(&mut election, view(11, vec![member("node-0", 10, "db1"), member("node-1", 11, "db2")]));
-    let change = on(&mut election, view(12, vec![member("node-1", 11, "db2")]));
+    on(
+        &mut election,
+        view(11, vec![member("node-0000000000", 10, "db1"), member("node-0000000001", 11, "db2")]),
+    );
+    let change = on(&mut election, view(12, vec![member("node-0000000001", 11, "db2")]));
     assert_eq!(change, Change::Opened(route(11, "db2:3306")));
 }
 
 #[test]
 fn a_reading_older_than_one_already_seen_is_ignored() {
     let mut election = following();
-    on(&mut election, view(12, vec![member("node-1", 11, "db2")]));
-    let stale = vec![member("node-0", 10, "db1"), member("node-1", 11, "db2")];
+    on(&mut election, view(12, vec![member("node-0000000001", 11, "db2")]));
+    let stale = vec![member("node-0000000000", 10, "db1"), member("node-0000000001", 11, "db2")];
     assert_eq!(on(&mut election, view(11, stale)), Change::Stale);
     assert_eq!(election.route(), Some(&route(11, "db2:3306")));
     assert_eq!(election.view().members.len(), 1);
@@ -94,7 +99,7 @@ fn a_reading_older_than_one_already_seen_is_ignored() {
 #[test]
 fn a_stale_reading_does_not_make_the_view_young() {
     let mut election = election();
-    election.on(view(10, vec![member("node-0", 10, "db1")]), Duration::from_secs(1));
+    election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     election.on(view(9, vec![]), Duration::from_secs(5));
     assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
 }
@@ -108,8 +113,11 @@ fn the_view_has_no_age_before_the_first_reading() {
 fn a_candidate_older_than_the_followed_epoch_is_passed_over() {
     let mut election = election();
     // db1's data becomes readable only after db2 was followed.
-    on(&mut election, view(11, vec![member("node-0", 10, ""), member("node-1", 11, "db2")]));
-    let both = vec![member("node-0", 10, "db1"), member("node-1", 11, "db2")];
+    on(
+        &mut election,
+        view(11, vec![member("node-0000000000", 10, ""), member("node-0000000001", 11, "db2")]),
+    );
+    let both = vec![member("node-0000000000", 10, "db1"), member("node-0000000001", 11, "db2")];
     assert_eq!(on(&mut election, view(11, both)), Change::None);
     assert_eq!(election.route(), Some(&route(11, "db2:3306")));
 }
@@ -117,16 +125,19 @@ fn a_candidate_older_than_the_followed_epoch_is_passed_over() {
 #[test]
 fn an_older_candidate_is_not_followed_even_if_it_is_the_only_one() {
     let mut election = election();
-    on(&mut election, view(11, vec![member("node-0", 10, ""), member("node-1", 11, "db2")]));
-    assert_eq!(on(&mut election, view(12, vec![member("node-0", 10, "db1")])), Change::Closed);
+    on(
+        &mut election,
+        view(11, vec![member("node-0000000000", 10, ""), member("node-0000000001", 11, "db2")]),
+    );
+    assert_eq!(on(&mut election, view(12, vec![member("node-0000000000", 10, "db1")])), Change::Closed);
     assert_eq!(election.route(), None);
 }
 
 #[test]
 fn a_primary_that_comes_back_does_not_take_over() {
     let mut election = following();
-    on(&mut election, view(12, vec![member("node-1", 11, "db2")]));
-    let back = vec![member("node-1", 11, "db2"), member("node-2", 13, "db1")];
+    on(&mut election, view(12, vec![member("node-0000000001", 11, "db2")]));
+    let back = vec![member("node-0000000001", 11, "db2"), member("node-0000000002", 13, "db1")];
     assert_eq!(on(&mut election, view(13, back)), Change::None);
     assert_eq!(election.route(), Some(&route(11, "db2:3306")));
 }
@@ -147,7 +158,7 @@ fn the_election_closes_when_its_path_is_deleted() {
 fn the_election_opens_again_when_its_path_is_made_anew() {
     let mut election = following();
     on(&mut election, no_path());
-    let change = on(&mut election, view(20, vec![member("node-0", 20, "db1")]));
+    let change = on(&mut election, view(20, vec![member("node-0000000000", 20, "db1")]));
     assert_eq!(change, Change::Opened(route(20, "db1:3306")));
 }
 
@@ -191,7 +202,7 @@ fn why_there_is_no_route_names_what_is_missing() {
     assert_eq!(why(&election), "the election path does not exist, so no agent has registered yet");
     on(&mut election, view(10, vec![]));
     assert_eq!(why(&election), "no server is registered in the election");
-    on(&mut election, view(11, vec![member("node-0", 11, "not a host")]));
+    on(&mut election, view(11, vec![member("node-0000000000", 11, "not a host")]));
     assert_eq!(why(&election), "none of the 1 registered servers can be used");
 }
 
@@ -220,16 +231,16 @@ fn only_members_that_were_not_skipped_before_are_new() {
     let rogue = member("rogue", 5, "db9");
     on(&mut election, view(5, vec![rogue.clone()]));
     let before = election.view().clone();
-    on(&mut election, view(6, vec![rogue, member("node-0", 6, "")]));
+    on(&mut election, view(6, vec![rogue, member("node-0000000000", 6, "")]));
     let new = newly_skipped(&before, election.view());
     assert_eq!(new.len(), 1);
-    assert_eq!((new[0].name.as_str(), new[0].reason), ("node-0", SkipReason::Unparsable));
+    assert_eq!((new[0].name.as_str(), new[0].reason), ("node-0000000000", SkipReason::Unparsable));
 }
 
 #[test]
 fn a_list_seen_unchanged_makes_the_view_young() {
     let mut election = election();
-    election.on(view(10, vec![member("node-0", 10, "db1")]), Duration::from_secs(1));
+    election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     assert_eq!(election.on(Event::Seen(10), Duration::from_secs(5)), Change::None);
     assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(3)));
 }
@@ -237,7 +248,7 @@ fn a_list_seen_unchanged_makes_the_view_young() {
 #[test]
 fn a_list_seen_changed_does_not_make_the_view_young() {
     let mut election = election();
-    election.on(view(10, vec![member("node-0", 10, "db1")]), Duration::from_secs(1));
+    election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     election.on(Event::Seen(11), Duration::from_secs(5));
     assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
 }
@@ -245,7 +256,7 @@ fn a_list_seen_changed_does_not_make_the_view_young() {
 #[test]
 fn an_epoch_keeps_the_address_it_was_first_followed_to() {
     let mut election = following();
-    let change = on(&mut election, view(10, vec![member("node-0", 10, "db2")]));
+    let change = on(&mut election, view(10, vec![member("node-0000000000", 10, "db2")]));
     assert_eq!(change, Change::None);
     assert_eq!(election.route(), Some(&route(10, "db1:3306")));
 }

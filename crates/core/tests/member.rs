@@ -4,7 +4,9 @@
 
 use std::fmt::Write;
 
-use capitana_core::{AllowList, Epoch, MAX_MEMBER_DATA, Member, MemberData, RawMember, SkipReason};
+use capitana_core::{
+    AllowList, Epoch, MAX_MEMBER_DATA, Member, MemberData, RawMember, SkipReason, name_after_wrap, sequence,
+};
 use proptest::prelude::*;
 
 fn raw(data: impl AsRef<[u8]>) -> RawMember {
@@ -76,6 +78,9 @@ fn what_an_agent_writes_is_what_a_proxy_reads() {
         node: Some("one".to_owned()),
         version: Some("0.1.0".to_owned()),
         since_ms: Some(1_700_000_000_000),
+        weight: Some(100),
+        admin: Some("db1.internal:9308".to_owned()),
+        incarnation: Some(3),
     };
     let member = read(serde_json::to_vec(&data).unwrap()).unwrap();
     assert_eq!(member.upstream.to_string(), "db1.internal:3307");
@@ -161,5 +166,42 @@ proptest! {
         prop_assert_eq!(upstream(json.to_string()), format!("{host}:{port}"));
         let text = format!("{host}:{port}");
         prop_assert_eq!(upstream(&text), text);
+    }
+}
+
+#[test]
+fn a_name_is_node_and_a_number_as_zookeeper_writes_it() {
+    let written = [
+        ("node-0000000000", 0),
+        ("node-2147483647", i64::from(i32::MAX)),
+        ("node--2147483648", i64::from(i32::MIN)),
+        ("node--000000001", -1),
+    ];
+    for (name, number) in written {
+        assert_eq!(sequence(name), Some(number), "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_zookeeper_would_not_write_is_no_candidates() {
+    let others = ["node-abc", "node-", "node-1", "node-00000000001", "node-+000000001", "lock-0000000001"];
+    for name in others {
+        assert_eq!(sequence(name), None, "{name}");
+        let member = RawMember { name: name.to_owned(), ..raw("db1") };
+        assert_eq!(member.read(&AllowList::default()), Err(SkipReason::Name), "{name}");
+    }
+}
+
+#[test]
+fn names_go_on_with_the_negative_numbers_once_the_counter_is_at_its_end() {
+    assert_eq!(name_after_wrap(["node-2147483646", "node-2147483647"]), "node--2147483648");
+    assert_eq!(name_after_wrap(["node--2147483648", "node-2147483647", "a note"]), "node--2147483647");
+    assert_eq!(name_after_wrap([]), "node--2147483648");
+}
+
+proptest! {
+    #[test]
+    fn every_number_is_read_back_from_its_name(number: i32) {
+        prop_assert_eq!(sequence(&format!("node-{number:010}")), Some(i64::from(number)));
     }
 }

@@ -13,14 +13,18 @@ fn read(members: Vec<RawMember>) -> View {
 
 #[test]
 fn candidates_are_ordered_by_creation() {
-    let view = read(vec![raw("node-1", 30, b"c"), raw("node-2", 10, b"a"), raw("node-0", 20, b"b")]);
+    let view = read(vec![
+        raw("node-0000000001", 30, b"c"),
+        raw("node-0000000002", 10, b"a"),
+        raw("node-0000000000", 20, b"b"),
+    ]);
     let hosts: Vec<_> = view.members.iter().map(|m| m.upstream.host()).collect();
     assert_eq!(hosts, ["a", "b", "c"]);
 }
 
 #[test]
 fn children_that_are_no_candidates_are_ordered_too_and_have_a_reason() {
-    let view = read(vec![raw("lock-1", 30, b"c"), raw("node-2", 10, b"")]);
+    let view = read(vec![raw("lock-1", 30, b"c"), raw("node-0000000002", 10, b"")]);
     let skipped: Vec<_> = view.skipped.iter().map(|s| (s.epoch, s.reason)).collect();
     assert_eq!(skipped, [(Epoch(10), SkipReason::Unparsable), (Epoch(30), SkipReason::Name)]);
     assert!(view.members.is_empty());

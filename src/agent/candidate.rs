@@ -1,0 +1,74 @@
+//! What the wish for a znode is made of: the verdict on the server, an operator's word, and the agent's end, each
+//! followed where it is published. The decision is `capitana_core::candidacy`'s, the znode the registrar's.
+
+use std::time::Duration;
+
+use capitana_core::candidacy::{Fitness, Inputs, Standing, standing};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::operator::SteppedDown;
+use super::status::HealthStatus;
+
+/// Follows everything that decides whether the agent wants a znode. Clones follow by themselves.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The verdicts on the server.
+    pub health: watch::Receiver<HealthStatus>,
+    /// An operator's word; none: nobody asked the agent to stay out.
+    pub stepped_down: watch::Receiver<Option<SteppedDown>>,
+    /// Cancelled when the agent is asked to end.
+    pub stop: CancellationToken,
+    /// How long the agent waits after its server became fit; zero for one of normal priority.
+    pub delay: Duration,
+}
+
+impl Candidate {
+    /// How the agent stands now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let inputs = Inputs {
+            fitness: fitness(&self.health.borrow()),
+            stopping: self.stop.is_cancelled(),
+            stepped_down: self.stepped_down.borrow().is_some(),
+        };
+        standing(inputs, self.delay)
+    }
+
+    /// Why the agent stands as it does, for people.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self.standing() {
+            standing @ (Standing::Stopping | Standing::Delayed { .. }) => standing.to_string(),
+            Standing::SteppedDown => {
+                self.stepped_down.borrow().as_ref().map(ToString::to_string).unwrap_or_default()
+            }
+            Standing::Candidate | Standing::Undecided | Standing::Unfit => {
+                self.health.borrow().reason.clone()
+            }
+        }
+    }
+
+    /// Returns when the agent may stand differently than before. `told_to_stop`: that it is to end is known.
+    pub async fn changed(&mut self, told_to_stop: bool) {
+        let left = match self.standing() {
+            Standing::Delayed { left } => Some(left),
+            _ => None,
+        };
+        tokio::select! {
+            () = self.stop.cancelled(), if !told_to_stop => {}
+            Ok(()) = self.health.changed() => {}
+            Ok(()) = self.stepped_down.changed() => {}
+            () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {}
+            else => std::future::pending().await,
+        }
+    }
+}
+
+fn fitness(health: &HealthStatus) -> Fitness {
+    match (health.fit, health.undecided) {
+        (true, _) => Fitness::Fit { lasting: health.since_at.elapsed() },
+        (false, true) => Fitness::Undecided,
+        (false, false) => Fitness::Unfit,
+    }
+}
