@@ -6,7 +6,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test check install-demo install-test build-release clean
+.PHONY: help demo demo-check test check bench install-demo install-test install-bench build-release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,17 @@ check: install-test ## formatting, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
+bench: install-bench build-release ## what capitana costs, beside a direct connection, HAProxy and nginx (half an hour)
+	$(TARGET)/release/lab bench all
+
 install-demo:
 	@scripts/install demo
 
 install-test:
 	@scripts/install test
+
+install-bench:
+	@scripts/install bench
 
 build-release:
 	$(CARGO) build --release --workspace --bins

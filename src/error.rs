@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::exit;
 
@@ -162,6 +163,65 @@ pub enum Error {
         election_path: String,
     },
 
+    /// The agent that runs on this host did not take an order.
+    #[error(
+        "the agent at {address}: {problem} \
+         (it is looked for at admin-listen: is it running, with the same settings?)"
+    )]
+    Agent {
+        /// Where it was looked for.
+        address: SocketAddr,
+        /// What happened.
+        problem: String,
+    },
+
+    /// The agent stepped down, and its znode may still be there.
+    #[error("stepped down, but not out of the election yet: {why}")]
+    NotWithdrawn {
+        /// What it waits for.
+        why: String,
+    },
+
+    /// A server could not be asked.
+    #[error("the server {server}: {problem}")]
+    Server {
+        /// Its address.
+        server: String,
+        /// What happened.
+        problem: String,
+    },
+
+    /// The account may not ask what has to be asked.
+    #[error(
+        "the server {server}: {account} does not see other accounts' sessions, so nothing was done: \
+         GRANT {privilege} ON *.* TO {account}, or do without --wait"
+    )]
+    Privilege {
+        /// The server's address.
+        server: String,
+        /// The account.
+        account: String,
+        /// What it lacks.
+        privilege: &'static str,
+    },
+
+    /// Clients have not left a server in time.
+    #[error(
+        "stepped down, and {left} client sessions are left on {server} after {} ({who}): \
+         wait on with the same command, or end them there",
+        humantime::format_duration(*waited)
+    )]
+    NotDrained {
+        /// The server's address.
+        server: String,
+        /// How long they were waited for.
+        waited: Duration,
+        /// How many there are.
+        left: usize,
+        /// Whose they are.
+        who: String,
+    },
+
     /// The operating system refused something ordinary, such as a thread.
     #[error("{doing}: {source}")]
     System {
@@ -196,7 +256,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Usage(_) | Self::Output(_) => Fault::Client,
+            Self::Usage(_) | Self::Output(_) | Self::NotDrained { .. } => Fault::Client,
             Self::Setting { .. }
             | Self::Syntax { .. }
             | Self::ReadFile { .. }
@@ -204,9 +264,11 @@ impl Error {
             | Self::AddressInUse { .. }
             | Self::PermissionDenied { .. }
             | Self::AddressNotHere { .. } => Fault::Configuration,
-            Self::ZooKeeper { .. } => Fault::ZooKeeper,
-            Self::NoPrimary { .. } => Fault::Upstream,
-            Self::Listen { .. } | Self::System { .. } | Self::Internal(_) => Fault::Proxy,
+            Self::ZooKeeper { .. } | Self::NotWithdrawn { .. } => Fault::ZooKeeper,
+            Self::NoPrimary { .. } | Self::Server { .. } | Self::Privilege { .. } => Fault::Upstream,
+            Self::Agent { .. } | Self::Listen { .. } | Self::System { .. } | Self::Internal(_) => {
+                Fault::Proxy
+            }
         }
     }
 
@@ -217,9 +279,11 @@ impl Error {
             Self::Usage(_) | Self::Setting { origin: Origin::Flag(_), .. } => exit::USAGE,
             Self::Setting { .. } | Self::Syntax { .. } | Self::AddressNotHere { .. } => exit::CONFIG,
             Self::ReadFile { .. } | Self::ReadNamed { .. } => exit::NO_INPUT,
-            Self::AddressInUse { .. } | Self::ZooKeeper { .. } => exit::UNAVAILABLE,
-            Self::PermissionDenied { .. } => exit::NO_PERMISSION,
-            Self::NoPrimary { .. } => exit::TRY_AGAIN,
+            Self::AddressInUse { .. } | Self::ZooKeeper { .. } | Self::Agent { .. } | Self::Server { .. } => {
+                exit::UNAVAILABLE
+            }
+            Self::PermissionDenied { .. } | Self::Privilege { .. } => exit::NO_PERMISSION,
+            Self::NoPrimary { .. } | Self::NotWithdrawn { .. } | Self::NotDrained { .. } => exit::TRY_AGAIN,
             Self::Listen { .. } | Self::System { .. } => exit::OS_ERROR,
             Self::Output(_) => exit::IO_ERROR,
             Self::Internal(_) => exit::INTERNAL,

@@ -1,8 +1,16 @@
-//! The exit codes of the `capitana` command: those of BSD's `sysexits.h`, and what each is used for here.
+//! The exit codes of the `capitana` command: those of BSD's `sysexits.h`, and what each is used for here; and two below
+//! them for what the doctor finds.
 //! Which error has which code is said in `error.rs`.
 
 /// Everything went well (`EX_OK`).
 pub const OK: u8 = 0;
+
+/// `capitana doctor` found something that makes a fault cost more than it has to. As with plugins of monitoring
+/// systems, 1 is a warning and 2 is critical.
+pub const WARNING: u8 = 1;
+
+/// `capitana doctor` found something dangerous.
+pub const DANGER: u8 = 2;
 
 /// The command line is wrong: an unknown flag, a missing argument, a value that cannot be read (`EX_USAGE`).
 pub const USAGE: u8 = 64;

@@ -18,7 +18,7 @@ use clap::ArgMatches;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
     match cli::parse(&arguments).and_then(run) {
-        Ok(()) => ExitCode::from(exit::OK),
+        Ok(code) => ExitCode::from(code),
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(exit::OK),
         Err(error) => {
             say(&error);
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(request: Request) -> Result<(), Error> {
+/// Answers the exit code of what went well.
+fn run(request: Request) -> Result<u8, Error> {
     let out = &mut io::stdout();
     match request {
         Request::Proxy(matches) => {
@@ -44,12 +45,15 @@ fn run(request: Request) -> Result<(), Error> {
             start_log(&loaded.config.common, &loaded.warnings)?;
             agent::run(&loaded.config)
         }
+        Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
+        Request::Doctor(args, matches) => return args.run(&matches, out),
         Request::CheckConfig(args) => args.run(out, &mut io::stderr()),
         Request::Completions(args) => args.run(out),
         Request::Print(text) => out.write_all(text.as_bytes()).map_err(Error::Output),
-    }
+    }?;
+    Ok(exit::OK)
 }
 
 fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<LogControl, Error> {

@@ -10,6 +10,21 @@ use rustix::ioctl::{Getter, Opcode, ioctl};
 /// `SIOCOUTQ` of `linux/sockios.h`, which is defined as `TIOCOUTQ`.
 const SIOCOUTQ: Opcode = libc::TIOCOUTQ as Opcode;
 
+/// Whether the kernel holds its clock for synchronised (adjtimex(2)): somebody sets it by a better one.
+///
+/// # Errors
+/// The system does not tell, as in some sandboxes.
+pub fn clock_is_synchronised() -> io::Result<bool> {
+    // SAFETY: `timex` is plain old data, for which all zeroes is a value.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: with `modes` 0 adjtimex changes nothing and writes the state through the pointer, which is valid for the
+    // time of the call.
+    match unsafe { libc::adjtimex(&raw mut state) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(state.status & libc::STA_UNSYNC == 0),
+    }
+}
+
 /// Bytes that were written to a TCP socket and are not acknowledged by the peer's kernel yet (tcp(7)).
 ///
 /// # Errors

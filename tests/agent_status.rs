@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use capitana::admin::{AdminView, Probe};
 use capitana::agent::{
-    AgentMetrics, AgentView, Candidate, HealthStatus, Operator, Registered, RegistrationStatus, SteppedDown,
+    AgentMetrics, AgentView, Candidate, FenceStatus, HealthStatus, Operator, Others, Registered,
+    RegistrationStatus, SteppedDown,
 };
+use capitana_core::lease::Lease;
 use capitana_core::{Epoch, HostPort, Link};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -48,12 +50,20 @@ impl Agent {
             stepped_down,
             stop: CancellationToken::new(),
             delay: self.delay,
+            fence: watch::channel(FenceStatus::default()).1,
+            checks_last: Duration::from_secs(3),
         };
         let registered = self
             .registered
             .then(|| Registered { path: "/mariadb/primary/node-0000000007".to_owned(), epoch: Epoch(42) });
-        let registration =
-            RegistrationStatus { zookeeper: self.zookeeper, registered, leads: self.leads, withdrawn: false };
+        let registration = RegistrationStatus {
+            rival: None,
+            zookeeper: self.zookeeper,
+            registered,
+            leads: self.leads,
+            withdrawn: false,
+            others: Others::default(),
+        };
         let registration = watch::channel(registration).1;
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
         AgentView {
@@ -63,6 +73,7 @@ impl Agent {
             operator: Arc::new(Operator::new(word, candidate.clone(), registration.clone(), metrics)),
             candidate,
             registration,
+            lease: watch::channel(Lease::new()).1,
         }
     }
 }

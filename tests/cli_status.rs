@@ -120,7 +120,7 @@ fn status_recognises_an_address_that_is_no_proxys() {
     let (_directory, path) = fixed();
     let (missing, other) = (proxy("404 Not Found", "").to_string(), proxy("200 OK", "<html>").to_string());
     let said = run(&mut capitana(&["status", "--config", &path, "--proxy", &missing, "--proxy", &other]));
-    assert!(said.out.contains("404 Not Found; is this a proxy's admin address?"), "{}", said.out);
+    assert!(said.out.contains("404 Not Found; is this an admin address of capitana's?"), "{}", said.out);
     assert!(said.out.contains("its /status is not JSON"), "{}", said.out);
 }
 

@@ -99,6 +99,16 @@ fn the_readme_lists_every_metric_of_both_daemons_with_its_type() {
 }
 
 #[test]
+fn the_readme_lists_every_finding_of_the_doctor_with_its_severity_and_its_reason() {
+    let shown = rows_below("What can be unsafe");
+    let kind = |kind: capitana_core::doctor::Kind| {
+        vec![kind.code.to_owned(), kind.severity.label().to_owned(), kind.why.to_owned()]
+    };
+    let there: Vec<_> = capitana_core::doctor::kinds().into_iter().map(kind).collect();
+    assert_eq!(shown, there);
+}
+
+#[test]
 fn the_dashboard_asks_only_for_series_that_exist() {
     let scraped = [daemon::metrics(&PROXY), daemon::metrics(&AGENT)].concat();
     let series: BTreeSet<_> = scraped.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();

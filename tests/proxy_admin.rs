@@ -71,6 +71,22 @@ fn an_unknown_path_is_not_found_and_the_known_ones_are_listed() {
 }
 
 #[test]
+fn a_proxy_takes_no_orders_and_is_no_server() {
+    let proxy = idle();
+    for path in ["/step-down", "/rejoin"] {
+        assert_eq!(ask(proxy.admin, &bare("POST", path)).status, 404);
+    }
+    for path in ["/primary", "/replica"] {
+        assert_eq!(get(proxy.admin, path).status, 404);
+    }
+    for path in ["/", "/help"] {
+        let help = get(proxy.admin, path);
+        assert_eq!(help.status, 200);
+        assert!(help.body.contains("/sessions") && !help.body.contains("/primary"), "{}", help.body);
+    }
+}
+
+#[test]
 fn a_query_behind_a_path_is_ignored() {
     assert_eq!(get(idle().admin, "/healthz?verbose=1").status, 200);
 }

@@ -3,6 +3,8 @@
 //! metrics registry.
 
 mod caller;
+pub mod client;
+pub mod exchange;
 mod probes;
 mod routes;
 

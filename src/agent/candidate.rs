@@ -7,8 +7,10 @@ use capitana_core::candidacy::{Fitness, Inputs, Standing, standing};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::fence::FenceStatus;
 use super::operator::SteppedDown;
 use super::status::HealthStatus;
+use crate::clock::BootClock;
 
 /// Follows everything that decides whether the agent wants a znode. Clones follow by themselves.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub struct Candidate {
     pub stop: CancellationToken,
     /// How long the agent waits after its server became fit; zero for one of normal priority.
     pub delay: Duration,
+    /// Whether this agent has fenced its server.
+    pub fence: watch::Receiver<FenceStatus>,
+    /// How old the last check may be for its verdict to count; it is older only after the process stood still.
+    pub checks_last: Duration,
 }
 
 impl Candidate {
@@ -28,9 +34,10 @@ impl Candidate {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let inputs = Inputs {
-            fitness: fitness(&self.health.borrow()),
+            fitness: fitness(&self.health.borrow(), self.checks_last),
             stopping: self.stop.is_cancelled(),
             stepped_down: self.stepped_down.borrow().is_some(),
+            fenced: self.fence.borrow().fenced.is_some(),
         };
         standing(inputs, self.delay)
     }
@@ -39,7 +46,13 @@ impl Candidate {
     #[must_use]
     pub fn reason(&self) -> String {
         match self.standing() {
-            standing @ (Standing::Stopping | Standing::Delayed { .. }) => standing.to_string(),
+            standing @ (Standing::Stopping | Standing::Delayed { .. } | Standing::Outdated) => {
+                standing.to_string()
+            }
+            standing @ Standing::Fenced => match &self.fence.borrow().fenced {
+                Some(fenced) => format!("{standing} since {}: {}", fenced.since, fenced.why),
+                None => standing.to_string(),
+            },
             Standing::SteppedDown => {
                 self.stepped_down.borrow().as_ref().map(ToString::to_string).unwrap_or_default()
             }
@@ -59,14 +72,17 @@ impl Candidate {
             () = self.stop.cancelled(), if !told_to_stop => {}
             Ok(()) = self.health.changed() => {}
             Ok(()) = self.stepped_down.changed() => {}
+            Ok(()) = self.fence.changed() => {}
             () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {}
             else => std::future::pending().await,
         }
     }
 }
 
-fn fitness(health: &HealthStatus) -> Fitness {
+fn fitness(health: &HealthStatus, checks_last: Duration) -> Fitness {
+    let age = health.last_check.as_ref().map(|check| BootClock.now().saturating_sub(check.ended));
     match (health.fit, health.undecided) {
+        (true, _) if age.is_some_and(|age| age > checks_last) => Fitness::Outdated,
         (true, _) => Fitness::Fit { lasting: health.since_at.elapsed() },
         (false, true) => Fitness::Undecided,
         (false, false) => Fitness::Unfit,

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use capitana_core::health::Unfit;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry, Result};
+use capitana_core::lease::Lease;
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, PullingGauge, Registry, Result};
+use tokio::sync::watch;
 
+use crate::clock::BootClock;
 use crate::metrics::Maker;
 
 /// The label of `capitana_agent_step_downs_total` where an operator asked for it.
@@ -14,6 +17,23 @@ pub const STEPPED_DOWN: &str = "stepped-down";
 
 /// From 0.25 ms, a check on an idle local server, to 2 s, twice the usual limit.
 const CHECK_SECONDS: [f64; 10] = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.0];
+
+/// Registers the age of the lease, which is looked at when it is scraped. NaN: there has never been one.
+///
+/// # Errors
+/// The name is taken in `registry`.
+pub fn register_lease(registry: &Registry, lease: watch::Receiver<Lease>) -> Result<()> {
+    let age = move || {
+        let age = lease.borrow().age(BootClock.now());
+        age.map_or(f64::NAN, |age| age.as_secs_f64())
+    };
+    let help = "Time since the sending of the last request that ZooKeeper acknowledged";
+    registry.register(Box::new(PullingGauge::new(
+        "capitana_agent_lease_age_seconds",
+        help,
+        Box::new(age),
+    )?))
+}
 
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +54,12 @@ pub struct AgentMetrics {
     pub registered: IntGauge,
     /// 1 while an operator keeps the agent out of the election.
     pub stepped_down: IntGauge,
+    /// 1 while the agent keeps its server from taking writes.
+    pub fenced: IntGauge,
+    /// Fences set.
+    pub fences: IntCounter,
+    /// Fences that could not be set or lifted at an attempt.
+    pub fence_failures: IntCounter,
     /// 1 while the link to ZooKeeper is up.
     pub connected: IntGauge,
     /// Sessions opened with ZooKeeper.
@@ -68,6 +94,12 @@ impl AgentMetrics {
             registered: make.gauge("agent_registered", "1 while the agent has a znode in the election")?,
             stepped_down: make
                 .gauge("agent_stepped_down", "1 while an operator keeps the agent out of the election")?,
+            fenced: make.gauge("agent_fenced", "1 while the agent keeps its server from taking writes")?,
+            fences: make.counter("agent_fences_total", "Times the agent has fenced its server")?,
+            fence_failures: make.counter(
+                "agent_fence_failures_total",
+                "Attempts to fence the server, or to lift the fence, that failed",
+            )?,
             connected: make.gauge("zookeeper_connected", "1 while the link to ZooKeeper is up")?,
             sessions: make.counter("zookeeper_sessions_total", "Sessions opened with ZooKeeper")?,
             registrations: make

@@ -1,8 +1,12 @@
-//! `capitana agent`: checks the local server (`monitor`) and holds its znode while it is fit to lead (`registrar`).
+//! `capitana agent`: checks the local server (`monitor`), holds its znode while it is fit to lead (`registrar`), and fences
+//! it while it is cut off from ZooKeeper (`fence`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
 mod candidate;
 mod connect;
+mod fence;
+mod identity;
+mod lease;
 mod metrics;
 mod monitor;
 mod operator;
@@ -11,14 +15,14 @@ mod registrar;
 mod requests;
 mod server;
 mod session;
+mod state;
 mod status;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::MemberData;
-use capitana_core::health::Rules;
+use capitana_core::health::{Galera, Rules};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,20 +31,21 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::AdminServer;
-use crate::config::{AgentConfig, Priority, ServerAddress};
-use crate::control::ZooKeeperConnector;
-use crate::error::{Error, Origin};
+use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
+use crate::error::Error;
 use crate::signals::{Signal, Signals};
 
 pub use candidate::Candidate;
-pub use connect::Connect;
+pub use connect::{Connect, Remembering};
+pub use fence::{FenceStatus, Fenced, Fencer, Followed};
+pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
 pub use monitor::Monitor;
 pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
 pub use server::Server;
-pub use status::{AgentView, HealthStatus, LastCheck, Registered, RegistrationStatus};
+pub use status::{AgentView, HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
 pub use wire::Pace;
 
 /// How long ZooKeeper may take to confirm that the znode is deleted, once the agent is asked to stop. Without that
@@ -70,7 +75,7 @@ async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
     let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
     let agent = Agent::start(config, metrics, &registry).await?;
     tracing::info!(
-        server = %words(&config.server),
+        server = %server_name(&config.server),
         advertise = %config.advertise,
         election = config.common.election_path,
         admin = %config.common.admin_listen,
@@ -83,28 +88,46 @@ async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
 struct Agent {
     monitor: JoinHandle<()>,
     registrar: JoinHandle<()>,
+    fencer: JoinHandle<()>,
     metrics: Arc<AgentMetrics>,
     stop: CancellationToken,
 }
 
 impl Agent {
     async fn start(config: &AgentConfig, metrics: AgentMetrics, registry: &Registry) -> Result<Self, Error> {
-        let connector = connector(config)?;
         let server = Server::new(config)?;
+        let (member, connector) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
-        let (monitor, health) = Monitor::new(rules(config), Arc::clone(&metrics));
+        let (fence, fenced) = watch::channel(FenceStatus::default());
+        let (monitor, health) = Monitor::new(rules(config), fenced.clone(), Arc::clone(&metrics));
         let (word, stepped_down) = watch::channel(None);
-        let candidate = Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config) };
+        let candidate = Candidate {
+            health,
+            stepped_down,
+            stop: stop.clone(),
+            delay: delay(config),
+            fence: fenced,
+            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
+        };
+        let (heart, lease) = Heart::new();
         let (registrar, registration) =
-            Registrar::new(member(config), candidate.clone(), Arc::clone(&metrics), seed());
+            Registrar::new(member, candidate.clone(), heart, Arc::clone(&metrics), seed());
+        let followed = Followed {
+            lease: lease.clone(),
+            registration: registration.clone(),
+            health: candidate.health.clone(),
+        };
+        let fencer = Fencer::new(config, Server::new(config)?, followed, fence, Arc::clone(&metrics));
+        metrics::register_lease(registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let view = AgentView {
             node: config.node_name.clone(),
-            server: words(&config.server),
+            server: server_name(&config.server),
             advertise: config.advertise.clone(),
             candidate,
             registration,
             operator: Arc::new(operator),
+            lease,
         };
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
@@ -113,6 +136,7 @@ impl Agent {
         Ok(Self {
             monitor: tokio::spawn(monitor.run(server, pace, seed())),
             registrar: tokio::spawn(registrar.run(connector)),
+            fencer: tokio::spawn(fencer.run()),
             metrics,
             stop,
         })
@@ -129,6 +153,7 @@ impl Agent {
                     _ => return Err(Error::Internal("the registrar ended".to_owned())),
                 },
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
+                _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
                     Signal::Reload => tracing::info!("the agent reloads nothing: restart it to change a setting"),
                     Signal::Stop if stopping => break,
@@ -163,35 +188,17 @@ fn delay(config: &AgentConfig) -> Duration {
 }
 
 fn rules(config: &AgentConfig) -> Rules {
-    Rules { fall: config.fall, rise: config.rise, donor_may_lead: config.available_when_donor }
-}
-
-fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
-    let Some(servers) = config.common.zookeeper.clone() else {
-        return Err(Error::Setting {
-            origin: Origin::Unset("zookeeper".to_owned()),
-            problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
-        });
-    };
-    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
-    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
-}
-
-fn member(config: &AgentConfig) -> Member {
-    Member {
-        election_path: config.common.election_path.clone(),
-        guid: Uuid::new_v4().to_string(),
-        data: MemberData {
-            host: config.advertise.host().to_owned(),
-            port: config.advertise.port(),
-            guid: None,
-            node: Some(config.node_name.clone()),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            since_ms: None,
-            weight: Some(config.weight),
-            admin: config.admin_advertise.as_ref().map(ToString::to_string),
-            incarnation: None,
+    Rules {
+        fall: config.fall,
+        rise: config.rise,
+        donor_may_lead: config.available_when_donor,
+        galera: match config.galera {
+            GaleraMode::Auto => Galera::Auto,
+            GaleraMode::On => Galera::On,
+            GaleraMode::Off => Galera::Off,
         },
+        interval: config.poll_interval,
+        limit: config.check_timeout,
     }
 }
 
@@ -200,7 +207,9 @@ fn seed() -> u64 {
     Uuid::new_v4().as_u64_pair().0
 }
 
-fn words(server: &ServerAddress) -> String {
+/// The server's address, for people.
+#[must_use]
+pub fn server_name(server: &ServerAddress) -> String {
     match server {
         ServerAddress::Tcp(address) => address.to_string(),
         ServerAddress::Unix(path) => path.display().to_string(),

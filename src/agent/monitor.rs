@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::fence::FenceStatus;
 use super::metrics::{AgentMetrics, CheckResult};
 use super::poll::{Checked, Reports, poll};
 use super::server::Server;
 use super::status::{HealthStatus, LastCheck};
 use super::wire::{Pace, keep};
+use crate::config::FenceMode;
 
 /// Reports that may wait for the monitor; it does nothing slow, so there is hardly ever one.
 const QUEUE: usize = 16;
@@ -24,6 +26,7 @@ pub struct Monitor {
     rules: Rules,
     clock: Instant,
     status: watch::Sender<HealthStatus>,
+    fence: watch::Receiver<FenceStatus>,
     metrics: Arc<AgentMetrics>,
     /// The label of the last reason that was logged, since the server was fit.
     logged: Option<&'static str>,
@@ -32,10 +35,14 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor, and where it publishes.
     #[must_use]
-    pub fn new(rules: Rules, metrics: Arc<AgentMetrics>) -> (Self, watch::Receiver<HealthStatus>) {
+    pub fn new(
+        rules: Rules,
+        fence: watch::Receiver<FenceStatus>,
+        metrics: Arc<AgentMetrics>,
+    ) -> (Self, watch::Receiver<HealthStatus>) {
         let health = Health::new(rules, Duration::ZERO);
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
-        (Self { health, rules, clock: Instant::now(), status, metrics, logged: None }, published)
+        (Self { health, rules, clock: Instant::now(), status, fence, metrics, logged: None }, published)
     }
 
     /// Watches until the task is dropped.
@@ -57,7 +64,8 @@ impl Monitor {
         }
     }
 
-    fn on_check(&mut self, check: Checked) {
+    fn on_check(&mut self, mut check: Checked) {
+        self.forgive(&mut check);
         let (result, problem) = match &check.outcome {
             Ok(reading) => match reading.objection(self.rules.donor_may_lead) {
                 None => (CheckResult::Passed, None),
@@ -72,6 +80,19 @@ impl Monitor {
             Ok(reading) => Event::Polled { reading, asked: check.asked },
             Err(cause) => Event::PollFailed(cause),
         });
+    }
+
+    /// What the agent has done itself says nothing of the server. The fence is in `/status` on its own, and nobody registers
+    /// behind it.
+    fn forgive(&self, check: &mut Checked) {
+        let fence = self.fence.borrow().seen_by(self.clock + check.asked);
+        let Ok(reading) = &mut check.outcome else { return };
+        let (field, open) = match fence {
+            Some(FenceMode::ReadOnly) => (&mut reading.read_only, "OFF"),
+            Some(FenceMode::Reject) => (&mut reading.wsrep_reject_queries, "NONE"),
+            Some(FenceMode::Off) | None => return,
+        };
+        *field = Some(open.to_owned());
     }
 
     fn on(&mut self, event: Event) {

@@ -83,10 +83,10 @@ impl Operator {
         let mut registration = self.registration.clone();
         let withdrawn = timeout(ANSWER_LIMIT, registration.wait_for(|status| status.withdrawn)).await;
         let done = matches!(withdrawn, Ok(Ok(_)));
-        Ordered { done, answer: self.left(before, done, asked.elapsed()) }
+        Ordered { done, answer: self.left(before.as_ref(), done, asked.elapsed()) }
     }
 
-    fn left(&self, before: Option<Registered>, done: bool, took: Duration) -> Value {
+    fn left(&self, before: Option<&Registered>, done: bool, took: Duration) -> Value {
         let why = (!done).then(|| match &self.registration.borrow().zookeeper {
             Link::Up => "ZooKeeper has not confirmed it yet".to_owned(),
             Link::Down(cause) | Link::NeverUp(Some(cause)) => {

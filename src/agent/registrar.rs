@@ -7,16 +7,18 @@ use std::time::Duration;
 use capitana_core::Link;
 use capitana_core::backoff::Backoff;
 use capitana_core::candidacy::Wish;
+use capitana_core::kin::Rival;
 use capitana_core::registration::{Change, Event, Registration};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::candidate::Candidate;
 use super::connect::Connect;
+use super::lease::Heart;
 use super::metrics::AgentMetrics;
 use super::requests::{Answer, Member, carry_out};
 use super::session::{Happened, Session};
-use super::status::{Registered, RegistrationStatus};
+use super::status::{Others, Registered, RegistrationStatus};
 use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
 
 /// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
@@ -30,6 +32,7 @@ pub struct Registrar {
     registration: Registration,
     member: Member,
     candidate: Candidate,
+    heart: Heart,
     status: watch::Sender<RegistrationStatus>,
     metrics: Arc<AgentMetrics>,
     backoff: Backoff,
@@ -51,6 +54,7 @@ impl Registrar {
     pub fn new(
         member: Member,
         candidate: Candidate,
+        heart: Heart,
         metrics: Arc<AgentMetrics>,
         seed: u64,
     ) -> (Self, watch::Receiver<RegistrationStatus>) {
@@ -59,12 +63,15 @@ impl Registrar {
             registered: None,
             leads: false,
             withdrawn: false,
+            others: Others::default(),
+            rival: None,
         };
         let (status, published) = watch::channel(first);
         let registrar = Self {
             registration: Registration::new(),
             member,
             candidate,
+            heart,
             status,
             metrics,
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
@@ -78,7 +85,12 @@ impl Registrar {
     pub async fn run<C: Connect>(mut self, connector: C) {
         let mut last = None;
         while let Some(session) = self.open(&connector, last.as_ref()).await {
-            match self.serve(&session).await {
+            let heart = self.heart.clone();
+            let ended = tokio::select! {
+                ended = self.serve(&session) => ended,
+                never = heart.beat(&session) => match never {},
+            };
+            match ended {
                 Ended::Withdrawn => return self.close(session).await,
                 Ended::SessionOver(cause) => {
                     // The library's verdict: an ensemble that was down has not ended it.
@@ -118,6 +130,7 @@ impl Registrar {
     async fn serve<C: Coordinator>(&mut self, link: &C) -> Ended {
         self.metrics.sessions.inc();
         self.link_up();
+        self.member.sessions.push(link.session_id());
         self.on(Event::SessionBegan(link.session_id()));
         let mut session = Session::new(link);
         loop {
@@ -157,6 +170,20 @@ impl Registrar {
         self.publish();
     }
 
+    /// Said once for each rival, and again when it is gone.
+    fn stand_beside(&mut self, rival: Option<Rival>) {
+        self.on(Event::Rival(rival.is_some()));
+        let rival = rival.map(|rival| rival.to_string());
+        if self.status.borrow().rival == rival {
+            return;
+        }
+        match &rival {
+            Some(rival) => tracing::warn!(rival, "not registered beside another znode of this node"),
+            None => tracing::info!("the other znode of this node is gone"),
+        }
+        self.status.send_modify(|status| status.rival = rival);
+    }
+
     /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
     fn publish(&self) {
         let znode = self.registration.znode();
@@ -166,6 +193,13 @@ impl Registrar {
             let news = (status.leads, status.withdrawn) != (leads, withdrawn);
             (status.leads, status.withdrawn) = (leads, withdrawn);
             news
+        });
+    }
+
+    fn see(&self, others: Others) {
+        self.status.send_if_modified(|status| {
+            let before = std::mem::replace(&mut status.others, others);
+            before != status.others
         });
     }
 
@@ -212,6 +246,8 @@ impl Registrar {
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
                     self.first = answer.first;
+                    self.stand_beside(answer.rival);
+                    self.see(answer.others);
                 }
                 self.on(answer.event);
                 self.publish();

@@ -1,9 +1,11 @@
 //! Makes one request of the registration logic on a session, and puts the answer into its terms. When to make it and
 //! what follows from it is not here.
 
+use capitana_core::kin::{Kin, Me, Rival};
 use capitana_core::registration::{Event, OwnZnode, Request};
-use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, MemberData, RawMember, View};
+use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, Member as Candidate, MemberData, RawMember, View};
 
+use super::status::Others;
 use crate::control::coordinator::read_election;
 use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
 
@@ -12,8 +14,10 @@ use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
 pub struct Member {
     /// The znode whose children are the candidates.
     pub election_path: String,
-    /// Tells this agent's znodes from every other's; made anew at each start.
+    /// Tells this node's znodes from every other's.
     pub guid: String,
+    /// The sessions that this process has had.
+    pub sessions: Vec<i64>,
     /// The znode's data, but for what is known only when it is created.
     pub data: MemberData,
 }
@@ -26,11 +30,15 @@ pub struct Answer {
     pub watch: Option<Watch>,
     /// The first candidate's name, where the request was to look; none: there is no candidate.
     pub first: Option<String>,
+    /// The other candidates, where the request was to look.
+    pub others: Others,
+    /// Who has a znode beside which there may be none of this agent's, where the request was to look.
+    pub rival: Option<Rival>,
 }
 
 impl From<Event> for Answer {
     fn from(event: Event) -> Self {
-        Self { event, watch: None, first: None }
+        Self { event, watch: None, first: None, others: Others::default(), rival: None }
     }
 }
 
@@ -63,19 +71,48 @@ pub async fn carry_out<C: Coordinator>(
 async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer, CoordinatorError> {
     session.sync(&member.election_path).await?;
     let (view, watch) = read_election(session, &member.election_path).await?;
-    let own = view.members.iter().filter(|child| is_own(child, &member.guid)).map(|child| OwnZnode {
-        name: child.name.clone(),
-        epoch: Epoch(child.czxid),
-        session: child.ephemeral_owner,
-    });
-    let event = Event::Seen { exists: view.exists, own: own.collect() };
+    let (mut own, mut rival) = (Vec::new(), None);
+    for child in &view.members {
+        match member.me().kin(child) {
+            Kin::Own => own.push(own_znode(child)),
+            Kin::Rival(found) => rival = rival.or(Some(found)),
+            Kin::Stranger => {}
+        }
+    }
+    let event = Event::Seen { exists: view.exists, own };
     // Whom a proxy allows is not known here: the first that any of them may follow is the first.
-    let first = View::read(&view, &AllowList::default()).members.into_iter().next();
-    Ok(Answer { event, watch: Some(watch), first: first.map(|member| member.name) })
+    let candidates = View::read(&view, &AllowList::default()).members;
+    let others = others(&candidates, &view.members, &member.data);
+    let first = candidates.into_iter().next().map(|member| member.name);
+    Ok(Answer { event, watch: Some(watch), first, others, rival })
 }
 
-fn is_own(child: &RawMember, guid: &str) -> bool {
-    serde_json::from_slice::<MemberData>(&child.data).is_ok_and(|data| data.guid.as_deref() == Some(guid))
+/// Those that name another server than this agent's. Where another agent is reached is in its data, if it says so.
+fn others(candidates: &[Candidate], children: &[RawMember], own: &MemberData) -> Others {
+    let is_other = |c: &&Candidate| (c.upstream.host(), c.upstream.port()) != (own.host.as_str(), own.port);
+    let others: Vec<_> = candidates.iter().filter(is_other).collect();
+    let data = |other: &&Candidate| {
+        let child = children.iter().find(|child| child.name == other.name)?;
+        serde_json::from_slice::<MemberData>(&child.data).ok()
+    };
+    let admins = others.iter().filter_map(data).filter_map(|data| data.admin?.parse().ok());
+    Others { count: others.len(), admins: admins.collect() }
+}
+
+fn own_znode(child: &RawMember) -> OwnZnode {
+    OwnZnode { name: child.name.clone(), epoch: Epoch(child.czxid), session: child.ephemeral_owner }
+}
+
+impl Member {
+    fn me(&self) -> Me<'_> {
+        Me {
+            guid: &self.guid,
+            incarnation: self.data.incarnation,
+            sessions: &self.sessions,
+            host: &self.data.host,
+            port: self.data.port,
+        }
+    }
 }
 
 async fn create<C: Coordinator>(

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::candidacy::Standing;
 use capitana_core::health::{Health, Reading};
+use capitana_core::lease::Lease;
 use capitana_core::registration::OwnZnode;
 use capitana_core::{Epoch, HostPort, Link};
 use serde::Serialize;
@@ -13,8 +14,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::candidate::Candidate;
+use super::fence::FenceStatus;
+use super::lease::LeaseStatus;
 use super::operator::{Operator, SteppedDown};
 use crate::admin::{AdminView, Answer, Order, Ordered, Probe};
+use crate::clock::BootClock;
 
 /// The monitor's snapshot.
 #[derive(Debug, Clone, Serialize)]
@@ -48,6 +52,9 @@ pub struct LastCheck {
     pub problem: Option<String>,
     /// What was read.
     pub reading: Option<Reading>,
+    /// When it ended, on the clock of the machine.
+    #[serde(skip)]
+    pub ended: Duration,
 }
 
 /// The registrar's snapshot.
@@ -62,6 +69,20 @@ pub struct RegistrationStatus {
     /// Whether there is certainly no znode, and none is wanted or on its way.
     #[serde(skip)]
     pub withdrawn: bool,
+    /// The other candidates, as far as was read.
+    #[serde(skip)]
+    pub others: Others,
+    /// Whose znode keeps the agent from registering, for people.
+    pub rival: Option<String>,
+}
+
+/// The other candidates of a reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    /// How many there are.
+    pub count: usize,
+    /// Where the agents of those that say so are reached.
+    pub admins: Vec<HostPort>,
 }
 
 /// The agent's znode.
@@ -107,7 +128,8 @@ impl LastCheck {
     #[must_use]
     pub fn new(took: Duration, problem: Option<String>, reading: Option<Reading>) -> Self {
         let milliseconds = took.as_secs_f64() * 1e3;
-        Self { at: rfc3339(SystemTime::now()), milliseconds, problem, reading }
+        let (at, ended) = (rfc3339(SystemTime::now()), BootClock.now());
+        Self { at, milliseconds, problem, reading, ended }
     }
 }
 
@@ -133,6 +155,8 @@ pub struct AgentView {
     pub registration: watch::Receiver<RegistrationStatus>,
     /// Takes an operator's orders.
     pub operator: Arc<Operator>,
+    /// The lease on the session.
+    pub lease: watch::Receiver<Lease>,
 }
 
 #[derive(Serialize)]
@@ -147,6 +171,9 @@ struct AgentStatus<'a> {
     stopping: bool,
     stepped_down: Option<SteppedDown>,
     candidacy: String,
+    zookeeper_lease: Option<LeaseStatus>,
+    #[serde(flatten)]
+    fence: FenceStatus,
     #[serde(flatten)]
     health: HealthStatus,
     #[serde(flatten)]
@@ -157,6 +184,9 @@ impl AgentView {
     /// Whether the server is the primary at this moment; the error says why that cannot be said.
     fn leads(&self) -> Result<(), String> {
         let registration = self.registration.borrow();
+        if self.candidate.standing() == Standing::Fenced {
+            return Err(self.candidate.reason());
+        }
         match (&registration.registered, &registration.zookeeper) {
             (None, _) => Err("it has no place in the election".to_owned()),
             (Some(_), Link::Up) if registration.leads => Ok(()),
@@ -174,7 +204,10 @@ impl AdminView for AgentView {
         let registration = self.registration.borrow();
         match (&registration.zookeeper, &registration.registered) {
             (_, Some(_)) => Ok(()),
-            (Link::Up, None) => Err("the server is fit, and its znode is being created".to_owned()),
+            (Link::Up, None) => Err(registration
+                .rival
+                .clone()
+                .unwrap_or_else(|| "the server is fit, and its znode is being created".to_owned())),
             (Link::Down(cause), None) => Err(format!("ZooKeeper cannot be reached: {cause}")),
             (Link::NeverUp(Some(cause)), None) => Err(format!("ZooKeeper has not been reached yet: {cause}")),
             (Link::NeverUp(None), None) => Err("ZooKeeper has not answered yet".to_owned()),
@@ -193,6 +226,8 @@ impl AdminView for AgentView {
             stopping: self.candidate.stop.is_cancelled(),
             stepped_down: self.candidate.stepped_down.borrow().clone(),
             candidacy: self.candidate.standing().to_string(),
+            zookeeper_lease: LeaseStatus::of(*self.lease.borrow()),
+            fence: self.candidate.fence.borrow().clone(),
             health: self.candidate.health.borrow().clone(),
             registration: self.registration.borrow().clone(),
         };

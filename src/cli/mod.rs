@@ -1,8 +1,10 @@
 //! The command line: what can be typed, and the commands of an operator's shell. The daemons' settings are defined
 //! in `config::settings`; running the daemons is `main`'s.
 
+mod agent;
 mod check_config;
 mod completions;
+mod doctor;
 mod election;
 mod primary;
 mod proxies;
@@ -14,13 +16,15 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+pub use agent::{AgentArgs, OrderArgs};
 pub use check_config::CheckConfigArgs;
 pub use completions::CompletionsArgs;
+pub use doctor::DoctorArgs;
 pub use primary::PrimaryArgs;
 pub use status::StatusArgs;
 
 use crate::config::load::DaemonArgs;
-use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::config::settings::ProxySettings;
 use crate::error::Error;
 
 /// Leads MySQL clients to the elected primary of a MariaDB Galera cluster
@@ -49,8 +53,8 @@ enum Commands {
     Proxy(Box<DaemonArgs<ProxySettings>>),
 
     /// Check the local MariaDB, and hold its place in the election while it is fit
-    #[command(after_help = AGENT_EXAMPLES)]
-    Agent(Box<DaemonArgs<AgentSettings>>),
+    #[command(after_help = agent::EXAMPLES)]
+    Agent(Box<AgentArgs>),
 
     /// Show the election, its members, and what the proxies make of it
     #[command(after_help = status::EXAMPLES)]
@@ -59,6 +63,10 @@ enum Commands {
     /// Print the current primary's host:port, for scripts
     #[command(after_help = primary::EXAMPLES)]
     Primary(PrimaryArgs),
+
+    /// Look for what can be unsafe in ZooKeeper, MariaDB, this host and the settings, and say what to do
+    #[command(after_help = doctor::EXAMPLES, mut_args(doctor::hide_others))]
+    Doctor(Box<DoctorArgs>),
 
     /// Check settings files without starting anything
     #[command(after_help = check_config::EXAMPLES)]
@@ -77,13 +85,6 @@ Examples:
 
 SIGTERM lets open sessions finish, for --shutdown-timeout at most; a second one ends at once.";
 
-const AGENT_EXAMPLES: &str = "\
-Examples:
-  capitana agent --zookeeper zk1:2181,zk2:2181,zk3:2181 --advertise db1.internal
-  CAPITANA_PASSWORD_FILE=/etc/capitana/password capitana agent --config /etc/capitana/agent.toml
-
-SIGTERM gives the place in the election up first, so that the next server takes over at once.";
-
 /// What was asked for.
 #[derive(Debug)]
 pub enum Request {
@@ -91,10 +92,14 @@ pub enum Request {
     Proxy(ArgMatches),
     /// Run the agent with the settings in these matches.
     Agent(ArgMatches),
+    /// Give an order to the agent that runs on this host; the settings are in the matches.
+    Order(OrderArgs, ArgMatches),
     /// Show the election; the settings are in the matches.
     Status(StatusArgs, ArgMatches),
     /// Print the primary; the settings are in the matches.
     Primary(PrimaryArgs, ArgMatches),
+    /// Look for what can be unsafe; the settings are in the matches.
+    Doctor(Box<DoctorArgs>, ArgMatches),
     /// Check settings files.
     CheckConfig(CheckConfigArgs),
     /// Print a completion script.
@@ -120,9 +125,13 @@ fn request(matches: &ArgMatches) -> Result<Request, Error> {
     let own = matches.subcommand().map(|(_, own)| own.clone()).unwrap_or_default();
     Ok(match cli.command {
         Commands::Proxy(_) => Request::Proxy(own),
-        Commands::Agent(_) => Request::Agent(own),
+        Commands::Agent(args) => match args.into_order() {
+            Some(order) => Request::Order(order, own),
+            None => Request::Agent(own),
+        },
         Commands::Status(args) => Request::Status(args, own),
         Commands::Primary(args) => Request::Primary(args, own),
+        Commands::Doctor(args) => Request::Doctor(args, own),
         Commands::CheckConfig(args) => Request::CheckConfig(args),
         Commands::Completions(args) => Request::Completions(args),
     })

@@ -3,22 +3,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use capitana_core::HostPort;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use capitana_core::{Epoch, HostPort};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::wait::patiently;
-
-/// The longest answer that is read; a proxy's is a few kilobytes.
-const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+use crate::admin::client;
 
 /// What one proxy said.
 #[derive(Debug, Serialize)]
@@ -50,8 +41,18 @@ pub(super) struct Shown {
     pub(super) not_ready_because: Option<String>,
     /// The primary that is followed.
     pub(super) route: Option<ShownRoute>,
+    /// What it says of the election; none with a fixed primary.
+    pub(super) election: Option<ShownElection>,
     /// Sessions.
     pub(super) sessions: Sessions,
+}
+
+/// What a proxy says of the election.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ShownElection {
+    /// The primary that is elected, its barrier passed or not.
+    pub(super) primary: Option<ShownRoute>,
 }
 
 /// The primary that a proxy follows.
@@ -85,34 +86,20 @@ pub(super) async fn ask(addresses: Vec<HostPort>, limit: Duration) -> Vec<Proxy>
     answered.into_iter().map(|(_, proxy)| proxy).collect()
 }
 
+/// The newest epoch that a proxy says it follows, of those that answered.
+pub(super) fn newest_epoch(proxies: &[Proxy]) -> Option<Epoch> {
+    let elected = proxies.iter().filter_map(|proxy| match &proxy.answer {
+        Answer::Status(status) => Shown::deserialize(status).ok()?.election?.primary,
+        Answer::Error(_) => None,
+    });
+    elected.map(|route| Epoch(route.epoch)).max()
+}
+
 async fn one(address: HostPort, limit: Duration) -> Proxy {
-    let answer = match timeout(limit, status(&address)).await {
+    let answer = match timeout(limit, client::status(&address)).await {
         Ok(Ok(status)) => Answer::Status(status),
         Ok(Err(why)) => Answer::Error(why),
         Err(_) => Answer::Error(format!("no answer within {}", humantime::format_duration(limit))),
     };
     Proxy { address, answer }
-}
-
-async fn status(address: &HostPort) -> Result<serde_json::Value, String> {
-    let stream = TcpStream::connect((address.host(), address.port())).await.map_err(|e| e.to_string())?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
-    let request = Request::get("/status")
-        .header(HOST, address.to_string())
-        .body(Empty::<Bytes>::new())
-        .map_err(|e| e.to_string())?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("it answered {}; is this a proxy's admin address?", response.status()));
-        }
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        let body = body.map_err(|e| e.to_string())?.to_bytes();
-        serde_json::from_slice(&body).map_err(|e| format!("its /status is not JSON ({e}); is this a proxy?"))
-    };
-    // The connection ends when the exchange has dropped its sender, or before, and then the exchange says why.
-    tokio::select! {
-        answer = exchange => answer,
-        Err(error) = connection => Err(error.to_string()),
-    }
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use capitana_core::{RawMember, RawView};
 use futures_util::future::try_join_all;
@@ -71,6 +72,9 @@ pub struct Children {
 pub trait Coordinator: Send + Sync + 'static {
     /// The session's id, the `ephemeral_owner` of what it creates.
     fn session_id(&self) -> i64;
+
+    /// The session timeout that was agreed on.
+    fn session_timeout(&self) -> Duration;
 
     /// Waits for the next change of the link's state. One caller at a time; dropping the future loses nothing.
     fn link_changed(&self) -> impl Future<Output = LinkState> + Send;

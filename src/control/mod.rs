@@ -1,13 +1,14 @@
 //! The way to ZooKeeper: what the daemon asks of a coordination service (`Coordinator`), its one implementation
-//! (`zookeeper`), how it comes by a session (`connector`, `access`), how a session outlives its process (`saved`), and
-//! what is said when it does not work (`failure`, `diagnosis`). Which primary follows from what is read is decided in
-//! `capitana_core`.
+//! (`zookeeper`), how it comes by a session (`connector`, `access`), how a session outlives its process (`saved`), who
+//! may do what with a znode (`rights`), and what is said when it does not work (`failure`, `diagnosis`). Which primary
+//! follows from what is read is decided in `capitana_core`.
 
 mod access;
 pub mod connector;
 pub mod coordinator;
 mod diagnosis;
 mod failure;
+mod rights;
 mod saved;
 pub mod zookeeper;
 

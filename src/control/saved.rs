@@ -32,6 +32,14 @@ pub struct SavedSession {
     password: Vec<u8>,
 }
 
+impl SavedSession {
+    /// The session's id, the `ephemeral_owner` of what it has created.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 impl fmt::Debug for SavedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SavedSession({:#x})", self.id)
@@ -42,7 +50,7 @@ impl fmt::Debug for SavedSession {
 pub(super) async fn save(session: SessionInfo) -> io::Result<SavedSession> {
     let host = Host::open().await?;
     let connector = Client::connector().with_session(session);
-    let told = host.while_connecting(connector, async |host| Ok(host.accept().await?.1));
+    let told = host.while_connecting(connector, async |host| Ok(host.accept().await?.asked));
     match limited(told).await? {
         Met::Told(saved) => Ok(saved),
         Met::Connected(_) => Err(io::Error::other("nobody answered, and it connected")),
@@ -53,8 +61,8 @@ pub(super) async fn save(session: SessionInfo) -> io::Result<SavedSession> {
 pub(super) async fn restore(saved: &SavedSession) -> io::Result<SessionInfo> {
     let host = Host::open().await?;
     let answered = host.while_connecting(Client::connector(), async |host| -> io::Result<Infallible> {
-        let (mut stream, _) = host.accept().await?;
-        stream.write_all(&welcome(saved)).await?;
+        let Guest { mut stream, proof, .. } = host.accept().await?;
+        stream.write_all(&[welcome(saved), reply(&proof)].concat()).await?;
         loop {
             let packet = packet(&mut stream).await?;
             stream.write_all(&reply(&packet)).await?;
@@ -76,6 +84,15 @@ enum Met<T> {
     Told(T),
     /// The library has its session.
     Connected(Client),
+}
+
+/// The library, connected to this process.
+struct Guest {
+    stream: TcpStream,
+    /// The session it asks for.
+    asked: SavedSession,
+    /// Its second packet, which is not answered yet.
+    proof: Vec<u8>,
 }
 
 /// A server for one handshake. What connects is the library only if it shows a number that nobody else knows: any user
@@ -109,17 +126,17 @@ impl Host {
         }
     }
 
-    /// Waits for the library, and answers which session it asks for.
-    async fn accept(&self) -> io::Result<(TcpStream, SavedSession)> {
+    /// Waits for the library.
+    async fn accept(&self) -> io::Result<Guest> {
         loop {
             let (mut stream, _) = self.listener.accept().await?;
             let first = packet(&mut stream).await;
             let second = packet(&mut stream).await;
-            if let (Ok(first), Ok(second)) = (first, second)
-                && second.ends_with(self.proof.as_bytes())
+            if let (Ok(first), Ok(proof)) = (first, second)
+                && proof.ends_with(self.proof.as_bytes())
                 && let Some(asked) = asked_for(&first)
             {
-                return Ok((stream, asked));
+                return Ok(Guest { stream, asked, proof });
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::config::ZooKeeperAcl;
 
 /// A session with a ZooKeeper ensemble. Dropping it closes the session, which removes its ephemeral znodes.
 pub struct ZooKeeper {
-    client: Client,
+    pub(super) client: Client,
     states: Mutex<StateWatcher>,
     creator: Creator,
 }
@@ -28,18 +28,12 @@ impl ZooKeeper {
         Self { states: Mutex::new(client.state_watcher()), client, creator }
     }
 
-    /// The session timeout that was agreed on with the server.
-    #[must_use]
-    pub fn session_timeout(&self) -> Duration {
-        self.client.session_timeout()
-    }
-
     /// The session's id and password.
     pub(super) fn info(&self) -> &SessionInfo {
         self.client.session()
     }
 
-    fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
+    pub(super) fn failed(&self, what: &str, error: &ZkError) -> CoordinatorError {
         failed(what, error, self.creator.name.as_deref())
     }
 
@@ -72,6 +66,10 @@ impl ZooKeeper {
 impl Coordinator for ZooKeeper {
     fn session_id(&self) -> i64 {
         self.client.session_id().0
+    }
+
+    fn session_timeout(&self) -> Duration {
+        self.client.session_timeout()
     }
 
     async fn link_changed(&self) -> LinkState {

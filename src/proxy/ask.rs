@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use capitana_core::HostPort;
 use capitana_core::drain::Thread;
+use capitana_core::pulse::LIMIT;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError};
 use tokio::time::timeout;
@@ -14,9 +15,6 @@ use tokio::time::timeout;
 use super::monitor::connect;
 use crate::config::MonitorAccount;
 use crate::mariadb::words;
-
-/// A server that takes longer does not answer.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +33,15 @@ pub struct Asker {
     upstream: HostPort,
     conn: Option<Conn>,
     questions: u64,
+    /// How long the server may take to connect, and to answer.
+    patience: Duration,
 }
 
 impl Asker {
-    /// Nothing is connected yet.
+    /// Nothing is connected yet. `patience` is for the first question; a server that has answered it has a second for each.
     #[must_use]
-    pub fn new(account: &MonitorAccount, upstream: &HostPort) -> Self {
-        Self { account: account.clone(), upstream: upstream.clone(), conn: None, questions: 0 }
+    pub fn new(account: &MonitorAccount, upstream: &HostPort, patience: Duration) -> Self {
+        Self { account: account.clone(), upstream: upstream.clone(), conn: None, questions: 0, patience }
     }
 
     /// What the server says of these threads; those it does not know are missing.
@@ -55,13 +55,14 @@ impl Asker {
         };
         self.questions += 1;
         let nonce = format!("capitana-{}-{}", conn.id(), self.questions);
-        match timeout(LIMIT, question(conn, ids, &nonce)).await {
+        match timeout(self.patience, question(conn, ids, &nonce)).await {
             Ok(Ok((conn, threads))) => {
                 self.conn = Some(conn);
+                self.patience = LIMIT;
                 threads.ok_or(AskError::Stale)
             }
             Ok(Err(error)) => Err(understand(&error)),
-            Err(_) => Err(AskError::Gone(format!("no answer within {LIMIT:?}"))),
+            Err(_) => Err(AskError::Gone(format!("no answer within {:?}", self.patience))),
         }
     }
 
@@ -75,10 +76,10 @@ impl Asker {
     }
 
     async fn connect(&self) -> Result<Conn, AskError> {
-        match timeout(LIMIT, connect(&self.account, &self.upstream)).await {
+        match timeout(self.patience, connect(&self.account, &self.upstream)).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(understand(&error)),
-            Err(_) => Err(AskError::Gone(format!("no connection within {LIMIT:?}"))),
+            Err(_) => Err(AskError::Gone(format!("no connection within {:?}", self.patience))),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use capitana_core::drain::{LastWord, Thread, Verdict, judge};
+use capitana_core::pulse::patience;
 use capitana_core::{EndReason, Epoch, HostPort};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -154,7 +155,9 @@ impl<'a> Drain<'a> {
             self.end_all(Some(upstream), EndReason::EpochEnded);
             return None;
         };
-        let asker = self.askers.entry(upstream.clone()).or_insert_with(|| Asker::new(account, upstream));
+        let silence = || self.shared.pulse().silence(upstream, self.shared.now());
+        let asker = self.askers.entry(upstream.clone());
+        let asker = asker.or_insert_with(|| Asker::new(account, upstream, patience(silence())));
         match asker.ask(ids).await {
             Ok(threads) => {
                 self.round = ROUND;
@@ -169,7 +172,11 @@ impl<'a> Drain<'a> {
                 None
             }
             Err(AskError::Gone(cause)) => {
-                tracing::warn!(%upstream, cause, "the old primary does not answer: its sessions are closed");
+                let silence = self.shared.pulse().silence(upstream, self.shared.now());
+                tracing::warn!(
+                    %upstream, cause, silent_before = ?silence,
+                    "the old primary does not answer: its sessions are closed"
+                );
                 self.end_all(Some(upstream), EndReason::EpochEnded);
                 None
             }

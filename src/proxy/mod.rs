@@ -28,6 +28,7 @@ mod obstacle;
 mod part;
 mod pipe;
 mod proxy_header;
+mod pulse;
 mod registry;
 pub mod relay;
 mod reload;
@@ -137,6 +138,7 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
     let (director, status) = Director::new(Arc::clone(shared), path.clone());
     let follower = tokio::spawn(follow::follow(connector, path, director, seed()));
     tokio::spawn(lead::run(Arc::clone(shared)));
+    tokio::spawn(pulse::run(Arc::clone(shared)));
     let teller = Arc::clone(shared);
     tokio::spawn(async move { teller.milestones.tell().await });
     Some((status, follower))

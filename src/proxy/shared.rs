@@ -1,9 +1,11 @@
 //! What every thread of the proxy shares: settings, the route, limits, metrics, and the two ways to stop.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use capitana_core::pulse::Pulse;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +48,7 @@ pub struct Shared {
     pub kill: CancellationToken,
     /// The number of the next session.
     pub next_session: AtomicU64,
+    pulse: Mutex<Pulse>,
     started: Instant,
 }
 
@@ -68,8 +71,14 @@ impl Shared {
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             next_session: AtomicU64::new(1),
+            pulse: Mutex::default(),
             started,
         }
+    }
+
+    /// Whether the primary answers. Held for a moment each.
+    pub fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The process's monotonic clock, as the pure parts want it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use capitana::agent::Connect;
 use capitana::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
@@ -150,6 +151,10 @@ impl FakeSession {
 impl Coordinator for FakeSession {
     fn session_id(&self) -> i64 {
         self.id
+    }
+
+    fn session_timeout(&self) -> Duration {
+        Duration::from_secs(6)
     }
 
     async fn link_changed(&self) -> LinkState {

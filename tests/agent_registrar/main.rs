@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, Candidate, Connect, HealthStatus, Member, Registrar, RegistrationStatus, SteppedDown,
+    AgentMetrics, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar, RegistrationStatus, SteppedDown,
 };
 use capitana::control::coordinator::read_election;
 use capitana::control::{Coordinator, LinkState};
@@ -40,6 +40,14 @@ impl Rig {
     }
 
     fn delayed(zookeeper: FakeZooKeeper, fit: bool, delay: Duration) -> Self {
+        Self::of(zookeeper, fit, delay, None)
+    }
+
+    fn incarnation(zookeeper: FakeZooKeeper, incarnation: u64) -> Self {
+        Self::of(zookeeper, true, Duration::ZERO, Some(incarnation))
+    }
+
+    fn of(zookeeper: FakeZooKeeper, fit: bool, delay: Duration, incarnation: Option<u64>) -> Self {
         let (health, published) = watch::channel(HealthStatus {
             fit,
             reason: "as the test says".to_owned(),
@@ -58,14 +66,22 @@ impl Rig {
             since_ms: None,
             weight: None,
             admin: None,
-            incarnation: None,
+            incarnation,
         };
-        let member = Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), data };
+        let member =
+            Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), sessions: Vec::new(), data };
         let metrics = Arc::new(AgentMetrics::register(&Registry::new()).unwrap());
         let stop = CancellationToken::new();
         let (word, stepped_down) = watch::channel(None);
-        let candidate = Candidate { health: published, stepped_down, stop: stop.clone(), delay };
-        let (registrar, status) = Registrar::new(member, candidate, metrics, 1);
+        let candidate = Candidate {
+            health: published,
+            stepped_down,
+            stop: stop.clone(),
+            delay,
+            fence: watch::channel(FenceStatus::default()).1,
+            checks_last: Duration::from_secs(3),
+        };
+        let (registrar, status) = Registrar::new(member, candidate, Heart::new().0, metrics, 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));
         Self { zookeeper, health, word, status, stop, task }
     }
@@ -250,7 +266,7 @@ async fn an_agent_that_is_stepped_down_is_withdrawn_and_stays_out_until_it_is_to
     rig.zookeeper.delete_all();
     timeout(DEADLINE, async {
         while rig.zookeeper.requests() == asked {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await
@@ -291,4 +307,36 @@ async fn a_reading_tells_whether_the_agent_leads() {
     assert!(!rig.wait_for(|status| status.registered.is_some()).await.leads);
     other.delete(&path).await.unwrap();
     rig.wait_for(|status| status.leads).await;
+}
+
+#[tokio::test]
+async fn an_agent_waits_until_another_znode_of_its_server_is_gone() {
+    let zookeeper = FakeZooKeeper::default();
+    let another = zookeeper.connect(None).await.unwrap();
+    another.ensure_path(PATH).await.unwrap();
+    let (ghost, _) = another.create_sequential(&format!("{PATH}/node-"), b"db1.internal:3306").await.unwrap();
+    let mut rig = Rig::start(zookeeper, true);
+    let told = rig.wait_for(|status| status.rival.is_some()).await;
+    assert!(told.rival.unwrap().contains("db1.internal:3306"));
+    assert_eq!(rig.zookeeper.znodes().len(), 1);
+    another.delete(&ghost).await.unwrap();
+    rig.registered().await;
+    assert_eq!(rig.zookeeper.most_znodes(), 1);
+    assert_eq!(rig.status.borrow().rival, None);
+}
+
+#[tokio::test]
+async fn of_two_agents_with_one_identity_the_later_stays_and_neither_fights() {
+    let zookeeper = FakeZooKeeper::default();
+    let mut first = Rig::incarnation(zookeeper.clone(), 1);
+    first.registered().await;
+    let mut second = Rig::incarnation(zookeeper, 2);
+    second.registered().await;
+    first
+        .wait_for(|status| status.rival.as_ref().is_some_and(|rival| rival.contains("state-directory")))
+        .await;
+    assert_eq!(second.zookeeper.znodes().len(), 1);
+    assert!(second.status.borrow().registered.is_some() && first.status.borrow().registered.is_none());
+    drop(second.stopped().await);
+    first.registered().await;
 }

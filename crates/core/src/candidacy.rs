@@ -12,6 +12,8 @@ pub enum Fitness {
     Undecided,
     /// It must not lead.
     Unfit,
+    /// It was fit at the last check, which is long ago: the process, or the machine, stood still meanwhile.
+    Outdated,
     /// It may lead.
     Fit {
         /// For how long it has been so without a break.
@@ -28,6 +30,8 @@ pub struct Inputs {
     pub stopping: bool,
     /// Whether an operator asked it to stay out of the election.
     pub stepped_down: bool,
+    /// Whether the agent itself keeps its server from taking writes.
+    pub fenced: bool,
 }
 
 /// How the agent stands in the election.
@@ -42,6 +46,10 @@ pub enum Standing {
         /// How long it will still wait.
         left: Duration,
     },
+    /// Its server has to be checked again before it registers.
+    Outdated,
+    /// It has fenced its server: the place it has may still be good when it is back in touch with ZooKeeper.
+    Fenced,
     /// Its server must not lead.
     Unfit,
     /// An operator asked it to stay out.
@@ -69,6 +77,8 @@ pub fn standing(inputs: Inputs, delay: Duration) -> Standing {
         Inputs { stepped_down: true, .. } => Standing::SteppedDown,
         Inputs { fitness: Fitness::Unfit, .. } => Standing::Unfit,
         Inputs { fitness: Fitness::Undecided, .. } => Standing::Undecided,
+        Inputs { fenced: true, .. } => Standing::Fenced,
+        Inputs { fitness: Fitness::Outdated, .. } => Standing::Outdated,
         Inputs { fitness: Fitness::Fit { lasting }, .. } if lasting < delay => {
             Standing::Delayed { left: delay.saturating_sub(lasting) }
         }
@@ -82,7 +92,7 @@ impl Standing {
     pub fn wish(self) -> Wish {
         match self {
             Self::Candidate => Wish::Register,
-            Self::Undecided | Self::Delayed { .. } => Wish::Keep,
+            Self::Undecided | Self::Outdated | Self::Fenced | Self::Delayed { .. } => Wish::Keep,
             Self::Unfit | Self::SteppedDown | Self::Stopping => Wish::Withdraw,
         }
     }
@@ -101,6 +111,8 @@ impl fmt::Display for Standing {
                     "of low priority: registers in {seconds:.1}s if its server stays fit (rejoin-delay)"
                 )
             }
+            Self::Outdated => write!(f, "the last check is too long ago: the agent stood still"),
+            Self::Fenced => write!(f, "fenced by this agent"),
             Self::Unfit => write!(f, "the server is unfit to lead"),
             Self::SteppedDown => write!(f, "stepped down by an operator"),
             Self::Stopping => write!(f, "the agent is stopping"),
@@ -116,7 +128,7 @@ mod tests {
 
     fn fit(seconds: u64) -> Inputs {
         let fitness = Fitness::Fit { lasting: Duration::from_secs(seconds) };
-        Inputs { fitness, stopping: false, stepped_down: false }
+        Inputs { fitness, stopping: false, stepped_down: false, fenced: false }
     }
 
     #[test]
@@ -143,10 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_has_fenced_its_server_or_stood_still_keeps_the_place_it_has_and_takes_none() {
+        let fenced = Inputs { fenced: true, ..fit(60) };
+        let outdated = Inputs { fitness: Fitness::Outdated, ..fit(0) };
+        for inputs in [fenced, outdated] {
+            assert_eq!(standing(inputs, Duration::ZERO).wish(), Wish::Keep, "{inputs:?}");
+        }
+    }
+
+    #[test]
     fn whatever_else_holds_an_unfit_stopping_or_stepped_down_agent_has_no_place() {
         for fitness in [Fitness::Undecided, Fitness::Unfit, fit(60).fitness] {
             for (stopping, stepped_down) in [(true, false), (false, true), (true, true)] {
-                let inputs = Inputs { fitness, stopping, stepped_down };
+                let inputs = Inputs { fitness, stopping, stepped_down, ..fit(0) };
                 assert_eq!(standing(inputs, DELAY).wish(), Wish::Withdraw, "{inputs:?}");
             }
         }
@@ -156,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_agent_is_named_before_the_operator_and_the_operator_before_the_server() {
-        let all = Inputs { fitness: Fitness::Unfit, stopping: true, stepped_down: true };
+        let all = Inputs { fitness: Fitness::Unfit, stopping: true, stepped_down: true, fenced: true };
         assert_eq!(standing(all, DELAY), Standing::Stopping);
         assert_eq!(standing(Inputs { stopping: false, ..all }, DELAY), Standing::SteppedDown);
     }

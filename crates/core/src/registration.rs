@@ -7,6 +7,7 @@
 //! - Whenever the outcome of a request is unknown, or the link was down, the election path is read (after a `sync`)
 //!   before anything is created.
 //! - A znode that is not wanted any more is deleted first, before any reading.
+//! - Beside a rival's znode (`kin`) none is created.
 
 use crate::Epoch;
 
@@ -49,11 +50,13 @@ pub enum Event {
     LinkDown,
     /// The election path may have changed.
     Recheck,
-    /// Answer to `Look`: whether the path exists, and the children that carry the agent's GUID.
+    /// Whether a rival has a znode, as the look has shown that `Seen` answers next.
+    Rival(bool),
+    /// Answer to `Look`: whether the path exists, and the children that are the agent's own.
     Seen {
         /// Whether the election path exists.
         exists: bool,
-        /// Znodes with the agent's GUID, in no order, of any session.
+        /// Znodes of the agent's own, in no order, of any session.
         own: Vec<OwnZnode>,
     },
     /// Answer to `EnsurePath`.
@@ -88,8 +91,9 @@ pub struct Registration {
     session: Option<i64>,
     link_up: bool,
     znode: Option<OwnZnode>,
-    /// Znodes with the agent's GUID that must go.
+    /// Znodes of the agent's own that must go.
     leftovers: Vec<String>,
+    rival: bool,
     path_exists: bool,
     /// Whether `znode`, `leftovers` and `path_exists` may be wrong.
     stale: bool,
@@ -112,6 +116,7 @@ impl Registration {
             link_up: false,
             znode: None,
             leftovers: Vec::new(),
+            rival: false,
             path_exists: false,
             stale: true,
             in_flight: None,
@@ -162,7 +167,7 @@ impl Registration {
         if let Some(name) = self.leftovers.first() {
             return Some(Request::Delete(name.clone()));
         }
-        match (self.wanted && self.znode.is_none(), self.path_exists) {
+        match (self.wanted && self.znode.is_none() && !self.rival, self.path_exists) {
             (true, false) => Some(Request::EnsurePath),
             (true, true) => Some(Request::Create),
             (false, _) => None,
@@ -184,6 +189,7 @@ impl Registration {
                 self.stale = true;
             }
             Event::Recheck => self.stale = true,
+            Event::Rival(rival) => self.rival = rival,
             Event::Seen { exists, own } => return self.seen(exists, own),
             Event::PathReady => {
                 self.in_flight = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use capitana_core::health::{Change, Event, Health, Reading, Reason, Rules, Unfit};
 use proptest::prelude::*;
 
-const RULES: Rules = Rules { fall: 2, rise: 2, donor_may_lead: false };
+const RULES: Rules = Rules::DEFAULT;
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -206,7 +206,7 @@ proptest! {
     fn a_server_is_fit_only_after_rise_passed_checks_and_for_fewer_than_fall_bad_ones(
         fall in 1u32..4, rise in 1u32..4, history in prop::collection::vec(events(), 0..60),
     ) {
-        let mut health = Health::new(Rules { fall, rise, donor_may_lead: false }, at(0));
+        let mut health = Health::new(Rules { fall, rise, ..RULES }, at(0));
         let mut seen: Vec<Event> = Vec::new();
         for (second, event) in (1..).zip(history) {
             let was_fit = health.verdict().fit;

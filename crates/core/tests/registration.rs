@@ -162,3 +162,29 @@ fn a_change_during_a_look_asks_for_another_one() {
     agent.on(seen(&[znode(1, SESSION)]));
     assert_eq!(agent.next_request(), Some(Request::Look));
 }
+
+#[test]
+fn beside_a_rivals_znode_none_is_created_until_it_is_gone() {
+    let mut agent = Registration::new();
+    agent.on(Event::Wanted(true));
+    agent.on(Event::SessionBegan(SESSION));
+    assert_eq!(agent.next_request(), Some(Request::Look));
+    agent.on(Event::Rival(true));
+    agent.on(seen(&[]));
+    assert_eq!(agent.next_request(), None);
+    agent.on(Event::Recheck);
+    assert_eq!(agent.next_request(), Some(Request::Look));
+    agent.on(Event::Rival(false));
+    agent.on(seen(&[]));
+    assert_eq!(agent.next_request(), Some(Request::Create));
+}
+
+#[test]
+fn an_agents_left_over_znodes_are_removed_beside_a_rival_too() {
+    let mut agent = Registration::new();
+    agent.on(Event::SessionBegan(SESSION));
+    assert_eq!(agent.next_request(), Some(Request::Look));
+    agent.on(Event::Rival(true));
+    agent.on(seen(&[znode(1, SESSION - 1)]));
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
+}

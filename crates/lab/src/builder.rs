@@ -85,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// Options of the Galera provider, for example `gcache.size=128M`; they beat the lab's own.
+    #[must_use]
+    pub fn provider_options(mut self, options: &str) -> Self {
+        options.clone_into(&mut self.galera.provider);
+        self
+    }
+
     /// The session timeout of agents and proxies. 2 s when not set.
     #[must_use]
     pub fn session_timeout(mut self, timeout: Duration) -> Self {

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     DemoCheck,
     /// Run a scenario, or `all`; exit status 0 when it passes, 1 when it does not.
     Scenario(ScenarioArgs),
+    /// Run a benchmark, or `all`, beside a direct connection and the peers that are installed.
+    Bench(BenchArgs),
 }
 
 /// How much of what.
@@ -51,6 +53,34 @@ pub(crate) struct ScenarioArgs {
     /// Print one JSON object on standard output, and everything else on standard error.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Its name; `all` runs every one.
+    #[arg(required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// List the benchmarks.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print one JSON object a benchmark on standard output, and everything else on standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Rounds that count.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+    /// How long one leg lasts, in seconds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// What the order of the legs is drawn from; drawn itself when not given.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Only the cases with so many clients, where there are several.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) clients: Vec<usize>,
+    /// One more peer: `envoy`, which has to be on the PATH.
+    #[arg(long)]
+    pub(crate) peer: Vec<String>,
 }
 
 fn ensemble(value: &str) -> Result<u8, String> {

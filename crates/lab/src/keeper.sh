@@ -4,7 +4,8 @@
 #   keeper.sh LAB_DIRECTORY FAILED_DIRECTORY
 #
 # Every process of a lab, and what those start in turn, has CAPITANA_LAB=<its directory> in its environment; this script
-# must not. A child that has been forked and not yet executed still holds the pipe, so none can be missed after EOF.
+# must not. nginx writes over its environment, so a program run from a copy in that directory is one of the lab's too.
+# A child that has been forked and not yet executed still holds the pipe, so none can be missed after EOF.
 trap '' INT HUP TERM
 lab=$1
 failed=$2
@@ -12,7 +13,10 @@ failed=$2
 while read -r _; do :; done
 
 marked() {
-    grep -lzxF "CAPITANA_LAB=$lab" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/||; s|/environ$||'
+    {
+        grep -lzxF "CAPITANA_LAB=$lab" /proc/[0-9]*/environ
+        find /proc/[0-9]*/exe -maxdepth 0 -lname "$lab/*"
+    } 2>/dev/null | sed 's|^/proc/||; s|/.*||' | sort -u
 }
 
 # SIGKILL ends stopped processes too. A minute is for those that are stuck in the kernel.

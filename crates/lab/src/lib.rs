@@ -5,6 +5,7 @@
 //! behind, whatever happens to the process that started it (see `keeper`).
 
 mod bank;
+pub mod bench;
 mod builder;
 pub mod candidates;
 pub mod certs;

@@ -1,7 +1,9 @@
-//! The program `lab`: brings labs up, runs the demo without a person, runs scenarios. Owns its end by a signal.
+//! The program `lab`: brings labs up, runs the demo without a person, runs scenarios and benchmarks. Owns its end by a
+//! signal.
 
 mod cli;
 mod demo;
+mod measure;
 mod run;
 mod up;
 
@@ -53,6 +55,7 @@ async fn run(command: Command) -> Result<bool> {
     match command {
         Command::Up(size) => Box::pin(up::up(size, &Progress::to(std::io::stdout()))).await,
         Command::DemoCheck => Box::pin(demo::check(&Progress::to(std::io::stdout()))).await,
+        Command::Bench(arguments) => Box::pin(measure::bench(arguments, &mut std::io::stdout())).await,
         Command::Scenario(arguments) => run::scenario(arguments, &mut std::io::stdout()).await,
     }
 }

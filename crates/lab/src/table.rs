@@ -9,7 +9,7 @@ use crate::report::Report;
 /// # Errors
 /// `out` cannot be written to.
 pub fn write_report(scenario: &str, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} {scenario}", verdict(report.passed()))?;
+    writeln!(out, "{} {scenario}", if report.passed() { "PASS" } else { "FAIL" })?;
     for (name, value) in report.figures() {
         match report.limit(name) {
             None => writeln!(out, "  {name:<36} {value:>12}")?,

@@ -34,7 +34,7 @@ fn nothing_is_said_or_done_when_nothing_is_missing() {
         ("dpkg-query", "printf installed"),
         ("apt-get", "echo apt-get was called; exit 1"),
     ]);
-    for profile in ["demo", "test"] {
+    for profile in ["demo", "test", "bench"] {
         let output = install(programs.path(), profile);
         assert!(output.status.success(), "{output:?}");
         assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");

@@ -1,9 +1,9 @@
-//! What one check read from MariaDB (`Reading`) and what speaks against leading (`Unfit`). When such a finding
-//! takes effect is decided in `health`.
-
-use std::fmt;
+//! What one check read from MariaDB (`Reading`), and what of it speaks against leading. When such a finding takes
+//! effect is decided in `health`.
 
 use serde::Serialize;
+
+use super::unfit::Unfit;
 
 /// `wsrep_local_state` of a member that has applied everything: Synced.
 const SYNCED: &str = "4";
@@ -11,11 +11,26 @@ const SYNCED: &str = "4";
 const DONOR: &str = "2";
 
 /// The status counters a check asks for, by their names in MariaDB.
-pub const STATUS_NAMES: [&str; 4] =
-    ["wsrep_ready", "wsrep_cluster_status", "wsrep_local_state", "wsrep_local_state_comment"];
+pub const STATUS_NAMES: [&str; 5] = [
+    "wsrep_ready",
+    "wsrep_cluster_status",
+    "wsrep_local_state",
+    "wsrep_local_state_comment",
+    "wsrep_last_committed",
+];
 
-/// The global variables a check asks for, by their names in MariaDB.
-pub const VARIABLE_NAMES: [&str; 4] = ["wsrep_on", "wsrep_desync", "wsrep_reject_queries", "read_only"];
+/// The global variables a check asks for, by their names in MariaDB and MySQL. A server leaves out those it does not
+/// know.
+pub const VARIABLE_NAMES: [&str; 8] = [
+    "wsrep_on",
+    "wsrep_provider",
+    "wsrep_desync",
+    "wsrep_reject_queries",
+    "wsrep_sst_donor_rejects_queries",
+    "read_only",
+    "super_read_only",
+    "innodb_read_only",
+];
 
 /// The values one check read. None where the server did not name it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -28,113 +43,24 @@ pub struct Reading {
     pub wsrep_local_state: Option<String>,
     /// The state in words.
     pub wsrep_local_state_comment: Option<String>,
+    /// The number of the last write set that was committed here, a client's or another node's.
+    pub wsrep_last_committed: Option<String>,
     /// `ON` where the node replicates.
     pub wsrep_on: Option<String>,
+    /// The library that replicates; `none` on a server without Galera.
+    pub wsrep_provider: Option<String>,
     /// `ON` where the node takes no part in flow control and may lag.
     pub wsrep_desync: Option<String>,
     /// `NONE`, `ALL` or `ALL_KILL`.
     pub wsrep_reject_queries: Option<String>,
-    /// `OFF` where ordinary users may write.
+    /// `ON` where a donor turns queries away.
+    pub wsrep_sst_donor_rejects_queries: Option<String>,
+    /// `OFF` where ordinary users may write. Newer servers have more values than `ON` and `OFF`, such as `NO_LOCK`.
     pub read_only: Option<String>,
-}
-
-/// What speaks against a server leading. Its `Display` is for people, its `label` for metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// No check has been made since the agent started, or since the server came back from a crash.
-    NotChecked,
-    /// The long-lived connection broke and the server does not take another.
-    Crashed(String),
-    /// Checks fail, with the cause of the last one.
-    CheckFailed(String),
-    /// The server is not a Galera node, or does not replicate.
-    NotReplicating(String),
-    /// The node is not in the primary component.
-    NotPrimary(String),
-    /// The node does not accept queries.
-    NotReady,
-    /// Clients are rejected (`wsrep_reject_queries`).
-    RejectsQueries(String),
-    /// Ordinary users cannot write.
-    ReadOnly,
-    /// The node has not applied everything, or is a donor.
-    NotSynced(String),
-    /// The node is desynchronised and may lag without bound.
-    Desynced,
-}
-
-impl Unfit {
-    /// The labels of all that can make a fit server unfit, so that each metric exists from the start.
-    pub const LABELS: [&str; 9] = [
-        "crashed",
-        "check-failed",
-        "not-replicating",
-        "not-primary",
-        "not-ready",
-        "rejects-queries",
-        "read-only",
-        "not-synced",
-        "desynced",
-    ];
-
-    /// The finding as a metric's label.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::NotChecked => "not-checked",
-            Self::Crashed(_) => "crashed",
-            Self::CheckFailed(_) => "check-failed",
-            Self::NotReplicating(_) => "not-replicating",
-            Self::NotPrimary(_) => "not-primary",
-            Self::NotReady => "not-ready",
-            Self::RejectsQueries(_) => "rejects-queries",
-            Self::ReadOnly => "read-only",
-            Self::NotSynced(_) => "not-synced",
-            Self::Desynced => "desynced",
-        }
-    }
-
-    /// Whether one such finding is enough. The server itself states that it turns clients' writes away, so waiting
-    /// for a second one only prolongs the outage. Failed checks, and states a backup passes through in a moment
-    /// (donor, desynchronised), must repeat.
-    #[must_use]
-    pub fn is_definite(&self) -> bool {
-        match self {
-            Self::Crashed(_)
-            | Self::NotReplicating(_)
-            | Self::NotPrimary(_)
-            | Self::NotReady
-            | Self::RejectsQueries(_)
-            | Self::ReadOnly => true,
-            Self::NotChecked | Self::CheckFailed(_) | Self::NotSynced(_) | Self::Desynced => false,
-        }
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotChecked => write!(f, "the server has passed no check yet"),
-            Self::Crashed(cause) => {
-                write!(f, "the server takes no connections: {cause}")
-            }
-            Self::CheckFailed(cause) => write!(f, "the server cannot be checked: {cause}"),
-            Self::NotReplicating(value) => {
-                write!(f, "the server does not replicate: wsrep_on is {value}, not ON")
-            }
-            Self::NotPrimary(value) => write!(
-                f,
-                "the node is not in the primary component: wsrep_cluster_status is {value}, not Primary"
-            ),
-            Self::NotReady => write!(f, "the node does not accept queries: wsrep_ready is not ON"),
-            Self::RejectsQueries(value) => {
-                write!(f, "the node turns clients away: wsrep_reject_queries is {value}, not NONE")
-            }
-            Self::ReadOnly => write!(f, "the server does not let clients write: read_only is not OFF"),
-            Self::NotSynced(state) => write!(f, "the node is not synced: wsrep_local_state is {state}"),
-            Self::Desynced => write!(f, "the node is desynchronised: wsrep_desync is not OFF"),
-        }
-    }
+    /// MySQL's: `OFF` where administrators may write.
+    pub super_read_only: Option<String>,
+    /// `OFF` unless the server was started so that InnoDB writes nothing.
+    pub innodb_read_only: Option<String>,
 }
 
 impl Reading {
@@ -156,16 +82,31 @@ impl Reading {
             "wsrep_cluster_status" => Some(&mut self.wsrep_cluster_status),
             "wsrep_local_state" => Some(&mut self.wsrep_local_state),
             "wsrep_local_state_comment" => Some(&mut self.wsrep_local_state_comment),
+            "wsrep_last_committed" => Some(&mut self.wsrep_last_committed),
             "wsrep_on" => Some(&mut self.wsrep_on),
+            "wsrep_provider" => Some(&mut self.wsrep_provider),
             "wsrep_desync" => Some(&mut self.wsrep_desync),
             "wsrep_reject_queries" => Some(&mut self.wsrep_reject_queries),
+            "wsrep_sst_donor_rejects_queries" => Some(&mut self.wsrep_sst_donor_rejects_queries),
             "read_only" => Some(&mut self.read_only),
+            "super_read_only" => Some(&mut self.super_read_only),
+            "innodb_read_only" => Some(&mut self.innodb_read_only),
             _ => None,
         }
     }
 
-    /// What speaks against this server leading, the gravest first; None where nothing does. A donor (state 2), which
-    /// is desynchronised by its nature, passes where `donor_may_lead`.
+    /// Whether the server says that it is a Galera node. One that does not know `wsrep_provider` is none, unless it says
+    /// that it replicates.
+    #[must_use]
+    pub fn is_galera(&self) -> bool {
+        match self.wsrep_provider.as_deref() {
+            Some(provider) => !provider.is_empty() && !provider.eq_ignore_ascii_case("none"),
+            None => is(&self.wsrep_on, "ON"),
+        }
+    }
+
+    /// What speaks against this Galera node leading, the gravest first; None where nothing does. A donor (state 2), which
+    /// is desynchronised by its nature, passes where `donor_may_lead`, unless it turns queries away.
     #[must_use]
     pub fn objection(&self, donor_may_lead: bool) -> Option<Unfit> {
         let donor = donor_may_lead && self.wsrep_local_state.as_deref() == Some(DONOR);
@@ -179,15 +120,37 @@ impl Reading {
             return Some(Unfit::NotReady);
         }
         if !is(&self.wsrep_reject_queries, "NONE") {
-            return Some(Unfit::RejectsQueries(quote(&self.wsrep_reject_queries)));
+            let value = quote(&self.wsrep_reject_queries);
+            return Some(Unfit::RejectsQueries(format!("wsrep_reject_queries is {value}, not NONE")));
         }
-        if !is(&self.read_only, "OFF") {
+        if donor && is(&self.wsrep_sst_donor_rejects_queries, "ON") {
+            let cause = "it is a donor, and wsrep_sst_donor_rejects_queries is ON";
+            return Some(Unfit::RejectsQueries(cause.to_owned()));
+        }
+        if self.is_read_only() {
             return Some(Unfit::ReadOnly);
         }
         if !donor && !is(&self.wsrep_local_state, SYNCED) {
             return Some(Unfit::NotSynced(self.state_in_words()));
         }
         (!donor && !is(&self.wsrep_desync, "OFF")).then_some(Unfit::Desynced)
+    }
+
+    /// What speaks against an ordinary server leading, one without Galera: what replicates it, if anything does, is
+    /// somebody else's, who also sets `read_only` on a standby.
+    #[must_use]
+    pub fn objection_to_plain(&self) -> Option<Unfit> {
+        self.is_read_only().then_some(Unfit::ReadOnly)
+    }
+
+    /// Only `OFF` lets everybody write. A server that does not say so does not count as writable; of the two that only
+    /// some servers have, it need not speak.
+    fn is_read_only(&self) -> bool {
+        let off = |value: &Option<String>| is(value, "OFF") || is(value, "0");
+        let unknown_or_off = |value: &Option<String>| value.is_none() || off(value);
+        !off(&self.read_only)
+            || !unknown_or_off(&self.super_read_only)
+            || !unknown_or_off(&self.innodb_read_only)
     }
 
     fn state_in_words(&self) -> String {

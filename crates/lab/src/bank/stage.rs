@@ -66,6 +66,9 @@ pub(crate) struct Seen {
     pub(crate) led: Option<Duration>,
     /// From the fault until the first proxy led new sessions to the new primary, as it says itself.
     pub(crate) opened: Option<Duration>,
+    /// From the moment that a proxy saw the old primary's end until its last session with it was gone, in milliseconds:
+    /// of the slowest proxy. Without end where one has not said.
+    pub(crate) old_gone_ms: f64,
     /// What the customers saw.
     pub(crate) tally: Tally,
     /// The most sessions that broke of one customer.
@@ -157,6 +160,7 @@ impl<'a> Stage<'a> {
             floor: floor.map(|resumed| resumed - at),
             led: probed.map(|led| led - at),
             opened: None,
+            old_gone_ms: 0.0,
             tally: self.bank.tally() - before,
             most_broken: breaks.max().unwrap_or_default(),
         };
@@ -202,6 +206,7 @@ impl<'a> Stage<'a> {
         for proxy in self.lab.proxies() {
             let told = timeline::told(proxy, self.route.epoch, seen.fault_unix_ms).await;
             progress.say(told.line);
+            seen.old_gone_ms = seen.old_gone_ms.max(told.old_gone_ms.unwrap_or(f64::INFINITY));
             seen.opened = seen.opened.into_iter().chain(told.opened_ms.map(Duration::from_millis)).min();
         }
     }

@@ -11,6 +11,8 @@ pub(super) struct Told {
     pub(super) line: String,
     /// When it led new sessions to the new primary: how long after the fault, in milliseconds.
     pub(super) opened_ms: Option<u64>,
+    /// How long after it saw the old primary's end the last session with it was gone, in milliseconds.
+    pub(super) old_gone_ms: Option<f64>,
 }
 
 /// The proxy's record of the failover to `epoch`, with how long after the fault the proxy saw the end of the old epoch,
@@ -23,9 +25,10 @@ pub(super) async fn told(proxy: &Proxy, epoch: i64, fault_unix_ms: u64) -> Told 
             let (name, ended) = (proxy.name(), &record["sessions_ended"]);
             let line =
                 format!("{name}: seen after {seen} ms, then {}; sessions ended: {ended}", steps(&record));
-            Told { line, opened_ms: after(&record["at_ms"]) }
+            let old_gone_ms = record["steps_ms"]["last_old_session_gone"].as_f64();
+            Told { line, opened_ms: after(&record["at_ms"]), old_gone_ms }
         }
-        Err(line) => Told { line, opened_ms: None },
+        Err(line) => Told { line, opened_ms: None, old_gone_ms: None },
     }
 }
 

@@ -18,8 +18,17 @@ const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 pub(crate) struct GaleraOptions {
     /// How long the cluster waits for a silent member.
     pub(crate) timeouts: Timeouts,
+    /// Options of the Galera provider, which beat the lab's own: `gcache.size=128M;...`.
+    pub(crate) provider: String,
     /// Options of mariadbd, which beat the lab's own: name and value.
     pub(crate) server: Vec<(String, String)>,
+}
+
+impl GaleraOptions {
+    /// The provider's options, to stand behind others.
+    fn provider_behind(&self) -> String {
+        if self.provider.is_empty() { String::new() } else { format!(";{}", self.provider) }
+    }
 }
 
 /// Galera's timeouts for members that are silent (`evs.*`).
@@ -88,7 +97,7 @@ pub(super) fn write(
     options: &GaleraOptions,
 ) -> Result<()> {
     let mut file = String::from("[mariadbd]\n");
-    let lines = server(directory, slot, index).into_iter().chain(wsrep(slot, index, count, options.timeouts));
+    let lines = server(directory, slot, index).into_iter().chain(wsrep(slot, index, count, options));
     for (name, value) in lines.chain(options.server.iter().map(|(n, v)| (n.as_str(), v.clone()))) {
         let _ = writeln!(file, "{name}={value}");
     }
@@ -117,7 +126,8 @@ fn server(directory: &Path, slot: &Slot, index: usize) -> Vec<(&'static str, Str
     lines
 }
 
-fn wsrep(slot: &Slot, index: usize, count: usize, timeouts: Timeouts) -> Vec<(&'static str, String)> {
+fn wsrep(slot: &Slot, index: usize, count: usize, options: &GaleraOptions) -> Vec<(&'static str, String)> {
+    let timeouts = options.timeouts;
     let address = slot.node(index);
     let mut members: Vec<_> = (0..count).map(|index| slot.node(index).to_string()).collect();
     if count == 1 {
@@ -127,11 +137,12 @@ fn wsrep(slot: &Slot, index: usize, count: usize, timeouts: Timeouts) -> Vec<(&'
     let provider = format!(
         "base_host={address};gmcast.listen_addr=tcp://{address}:4567;ist.recv_addr={address}:4568;\
          gcache.size=16M;evs.keepalive_period={};evs.inactive_check_period=PT0.25S;evs.suspect_timeout={};\
-         evs.inactive_timeout={};evs.install_timeout={}",
+         evs.inactive_timeout={};evs.install_timeout={}{}",
         period(timeouts.keepalive),
         period(timeouts.suspect),
         period(timeouts.inactive),
         period(timeouts.install),
+        options.provider_behind(),
     );
     vec![
         ("binlog_format", "ROW".to_owned()),

@@ -1,0 +1,34 @@
+//! Owns capitana as an engine: the proxy with a fixed primary, and otherwise its defaults.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::engine::Engine;
+use super::peers::version;
+use super::rounds::CAPITANA;
+use crate::daemon::program;
+use crate::lab::Lab;
+
+const ADMIN_PORT: u16 = 9307;
+
+/// The proxy before `upstream`, not started.
+pub(super) fn engine(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Result<Engine> {
+    let program = program()?;
+    if program.parent().is_some_and(|directory| directory.ends_with("debug")) {
+        bail!(
+            "{} is a debug build: measure `cargo build --release --workspace --bins`, or name one with CAPITANA_BIN",
+            program.display()
+        );
+    }
+    let said = version(&program.display().to_string(), "--version");
+    let admin = SocketAddr::from((address.ip(), ADMIN_PORT));
+    let process = lab.process(CAPITANA, move || {
+        let mut command = Command::new(&program);
+        command.arg("proxy").args(["--primary", &upstream.to_string()]);
+        command.args(["--listen", &address.to_string(), "--admin-listen", &admin.to_string()]);
+        Ok(command)
+    })?;
+    Ok(Engine::proxy(CAPITANA, said, address, process))
+}

@@ -1,0 +1,207 @@
+//! Sets and lifts the fence on the server: the statements, and the two connections they need, which are open before they are
+//! needed, because a server at `max_connections` takes no other. When it is done is decided in `capitana_core::fence`.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error as SqlError, Row};
+use tokio::time::{sleep, timeout};
+
+use super::blockers::{self, Whom};
+use super::marker::Run;
+use crate::agent::server::{Failure, Server};
+use crate::clock::BootClock;
+use crate::config::FenceMode;
+use crate::mariadb::words;
+
+/// What is read to know whether there is a fence, and in which run of the server.
+const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','wsrep_reject_queries')";
+const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+
+/// How long things may take, parts of the session timeout.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long statements that are under way may hold up the fence before they are ended.
+    pub grace: Duration,
+    /// How long the server may take for anything else.
+    pub limit: Duration,
+}
+
+/// What was found on the server.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Whether there is a fence, whoever has set it.
+    pub fenced: bool,
+    /// The server's run.
+    pub run: Run,
+}
+
+/// The connections to one server, and how it is fenced.
+pub struct Hand {
+    server: Server,
+    mode: FenceMode,
+    /// Its own sessions are left alone.
+    user: String,
+    /// Sets and lifts.
+    acts: Option<Conn>,
+    /// Ends what holds the other one up.
+    clears: Option<Conn>,
+}
+
+impl Hand {
+    /// One without connections.
+    #[must_use]
+    pub fn new(server: Server, mode: FenceMode, user: String) -> Self {
+        Self { server, mode, user, acts: None, clears: None }
+    }
+
+    /// The statement that lifts the fence.
+    #[must_use]
+    pub fn lifts(&self) -> &'static str {
+        match self.mode {
+            FenceMode::Off | FenceMode::ReadOnly => "SET GLOBAL read_only=OFF",
+            FenceMode::Reject => "SET GLOBAL wsrep_reject_queries=NONE",
+        }
+    }
+
+    /// Opens what is closed, and looks whether there is a fence.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn look(&mut self, limit: Duration) -> Result<Found, String> {
+        if let Some(mut clears) = self.clears.take() {
+            // A connection that was killed says so now, and not when it is needed.
+            let alive = timeout(limit, clears.ping()).await.is_ok_and(|ping| ping.is_ok());
+            self.clears = alive.then_some(clears);
+        }
+        for place in [&mut self.acts, &mut self.clears] {
+            if place.is_none() {
+                *place = Some(self.server.connect(limit).await.map_err(Failure::cause)?);
+            }
+        }
+        let variables = self.ask(VARIABLES, limit).await?;
+        let uptime = self.ask(UPTIME, limit).await?;
+        Ok(found(self.mode, &variables, &uptime))
+    }
+
+    /// What the account may lack for fencing, in words.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn lacks(&mut self, limit: Duration) -> Result<Vec<&'static str>, String> {
+        let grants = self.ask("SHOW GRANTS", limit).await?;
+        let grants: Vec<String> = grants.iter().filter_map(|row| row.get(0)).collect();
+        Ok(blockers::lacking(self.mode, &grants))
+    }
+
+    /// Sets the fence. Whoever writes when this returns is refused, and what was under way has ended.
+    ///
+    /// # Errors
+    /// It could not be set, or not be set in time; it may be set all the same.
+    pub async fn set(&mut self, pace: Pace) -> Result<(), String> {
+        match self.mode {
+            FenceMode::Off => Ok(()),
+            FenceMode::ReadOnly => self.read_only(pace).await,
+            FenceMode::Reject => self.reject(pace).await,
+        }
+    }
+
+    /// Lifts the fence.
+    ///
+    /// # Errors
+    /// The server does not answer, or refuses.
+    pub async fn lift(&mut self, limit: Duration) -> Result<(), String> {
+        self.ask(self.lifts(), limit).await.map(drop)
+    }
+
+    /// The server waits for statements that write, and for `LOCK TABLES`, before it becomes read-only. Meanwhile it lets
+    /// nobody else write.
+    async fn read_only(&mut self, pace: Pace) -> Result<(), String> {
+        let Some(mut acts) = self.acts.take() else { return Err("there is no connection".to_owned()) };
+        let id = acts.id();
+        let mut setting = Box::pin(async move {
+            let outcome = acts.query_drop("SET GLOBAL read_only=ON").await;
+            (acts, outcome)
+        });
+        for whom in [Whom::AtWork, Whom::Everybody] {
+            if let Ok((acts, outcome)) = timeout(pace.grace, &mut setting).await {
+                return self.back(acts, outcome);
+            }
+            self.end(whom, pace.limit).await;
+        }
+        if let Ok((acts, outcome)) = timeout(pace.limit, &mut setting).await {
+            return self.back(acts, outcome);
+        }
+        drop(setting);
+        // Left alone it could still succeed when the fence has been lifted.
+        self.kill(id, pace.limit).await;
+        Err("sessions that cannot be ended hold it up (README, Fencing: the privileges it needs)".to_owned())
+    }
+
+    /// The server refuses whatever begins from now on, but what is under way goes on, and its changes are committed.
+    async fn reject(&mut self, pace: Pace) -> Result<(), String> {
+        self.ask("SET GLOBAL wsrep_reject_queries=ALL", pace.limit).await?;
+        sleep(pace.grace).await;
+        let sessions = self.ask(blockers::SESSIONS, pace.limit).await?;
+        let at_work = blockers::among(&sessions, Whom::AtWork, &self.user).len();
+        if at_work == 0 {
+            return Ok(());
+        }
+        tracing::warn!(
+            sessions = at_work,
+            "ending all sessions, for those whose statements go on behind the fence"
+        );
+        // KILL is refused by now. This ends all sessions but the one that sets it.
+        self.clears = None;
+        self.ask("SET GLOBAL wsrep_reject_queries=ALL_KILL", pace.limit).await.map(drop)
+    }
+
+    async fn end(&mut self, whom: Whom, limit: Duration) {
+        let Some(clears) = &mut self.clears else { return };
+        match timeout(limit, blockers::end(clears, whom, &self.user)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(sessions)) => tracing::warn!(sessions, "ended sessions that held up the fence"),
+            Ok(Err(error)) => tracing::warn!(cause = words(&error), "cannot end what holds up the fence"),
+            Err(_) => tracing::warn!("the server does not end what holds up the fence"),
+        }
+    }
+
+    async fn kill(&mut self, id: u32, limit: Duration) {
+        if let Some(clears) = &mut self.clears {
+            // One that has ended meanwhile is as good as killed.
+            let _ = timeout(limit, clears.query_drop(format!("KILL {id}"))).await;
+        }
+    }
+
+    /// Runs a statement on the connection that acts, which is given up where it does not answer.
+    async fn ask(&mut self, statement: &str, limit: Duration) -> Result<Vec<Row>, String> {
+        let mut conn = match self.acts.take() {
+            Some(conn) => conn,
+            None => self.server.connect(limit).await.map_err(Failure::cause)?,
+        };
+        match timeout(limit, conn.query(statement)).await {
+            Ok(outcome) => self.back(conn, outcome),
+            Err(_) => Err(format!("no answer within {limit:?}")),
+        }
+    }
+
+    fn back<T>(&mut self, acts: Conn, outcome: Result<T, SqlError>) -> Result<T, String> {
+        let usable = outcome.as_ref().err().is_none_or(|error| !error.is_fatal());
+        self.acts = usable.then_some(acts);
+        outcome.map_err(|error| words(&error))
+    }
+}
+
+fn found(mode: FenceMode, variables: &[Row], uptime: &[Row]) -> Found {
+    let pair = |row: &Row| Some((row.get::<String, _>(0)?, row.get::<String, _>(1)?));
+    let (name, open) = match mode {
+        FenceMode::Off | FenceMode::ReadOnly => ("read_only", "OFF"),
+        FenceMode::Reject => ("wsrep_reject_queries", "NONE"),
+    };
+    let value = variables.iter().filter_map(pair).find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let seconds = uptime.first().and_then(pair).and_then(|(_, seconds)| seconds.parse().ok());
+    Found {
+        fenced: value.is_some_and(|(_, value)| !value.eq_ignore_ascii_case(open)),
+        run: Run::of(BootClock.now(), Duration::from_secs(seconds.unwrap_or_default())),
+    }
+}

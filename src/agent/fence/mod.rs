@@ -1,0 +1,268 @@
+//! Fences the server while its agent is cut off from ZooKeeper, and lifts that: gathers what
+//! `capitana_core::fence` decides on, and does what it says. One thing at a time is done on the server (`job`); the other agents
+//! are asked meanwhile (`peers`).
+
+mod blockers;
+mod hand;
+mod job;
+mod marker;
+mod peers;
+mod status;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use capitana_core::fence::{Due, Event, Fence, Round, Seen, Server as InGalera, WhyNot};
+use capitana_core::lease::{Lease, Standing, heartbeat};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::metrics::AgentMetrics;
+use super::server::Server;
+use super::status::{HealthStatus, LastCheck, RegistrationStatus};
+use crate::clock::BootClock;
+use crate::config::{AgentConfig, FenceMode, GaleraMode};
+use hand::{Hand, Pace};
+use job::{Done, Job, Workshop};
+use marker::{Marker, Run};
+use peers::Peers;
+pub use status::{FenceStatus, Fenced};
+
+/// Time between two looks at the server while nothing else is to be done: its connections are kept ready.
+const LOOK: Duration = Duration::from_secs(5);
+
+type Working = Pin<Box<dyn Future<Output = Done> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Round> + Send>>;
+
+/// What is followed to know when to fence.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// The lease on the session.
+    pub lease: watch::Receiver<Lease>,
+    /// The znode, and the other candidates.
+    pub registration: watch::Receiver<RegistrationStatus>,
+    /// What the server says of Galera.
+    pub health: watch::Receiver<HealthStatus>,
+}
+
+/// Fences one server.
+pub struct Fencer {
+    fence: Fence,
+    mode: FenceMode,
+    galera: GaleraMode,
+    /// How old the last check may be.
+    checks_last: Duration,
+    /// The session timeout that is asked for; every limit is a part of it.
+    timeout: Duration,
+    followed: Followed,
+    peers: Peers,
+    round: Option<Round>,
+    /// None while a job has it.
+    workshop: Option<Workshop>,
+    /// The server's run at the last look.
+    run: Option<Run>,
+    look_at: Instant,
+    retry_at: Option<Instant>,
+    status: watch::Sender<FenceStatus>,
+    metrics: Arc<AgentMetrics>,
+    left: Option<WhyNot>,
+    clock: BootClock,
+}
+
+impl Fencer {
+    /// A fencer for `server`, which does nothing where `fence` is off, and publishes in `status`.
+    #[must_use]
+    pub fn new(
+        config: &AgentConfig,
+        server: Server,
+        followed: Followed,
+        status: watch::Sender<FenceStatus>,
+        metrics: Arc<AgentMetrics>,
+    ) -> Self {
+        let (mode, timeout, clock) = (config.fence, config.common.zookeeper_session_timeout, BootClock);
+        let hand = Hand::new(server, mode, config.user.clone());
+        Self {
+            fence: Fence::new(config.fence_quorum, clock.now(), timeout),
+            mode,
+            galera: config.galera,
+            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
+            timeout,
+            followed,
+            peers: Peers::default(),
+            round: None,
+            workshop: Some(Workshop::new(hand, Marker::new(&config.state_directory), pace(timeout))),
+            run: None,
+            look_at: Instant::now(),
+            retry_at: None,
+            status,
+            metrics,
+            left: None,
+            clock,
+        }
+    }
+
+    /// Fences and lifts until the task is dropped.
+    pub async fn run(mut self) {
+        if self.mode == FenceMode::Off {
+            return std::future::pending().await;
+        }
+        let (mut working, mut asking): (Option<Working>, Option<Asking>) = (None, None);
+        loop {
+            self.peers.see(&self.followed.registration.borrow_and_update().others.admins);
+            let (seen, now) = (self.seen(), self.clock.now());
+            if working.is_none() && self.retry_at.is_none() {
+                working = match self.fence.due(&seen, now) {
+                    Due::Ask if asking.is_none() => {
+                        asking = Some(Box::pin(self.peers.ask(self.part(8))));
+                        None
+                    }
+                    due => self.begin(due),
+                };
+            }
+            self.publish();
+            let pulse = self.pulse(&seen, now);
+            tokio::select! {
+                done = ready(&mut working) => { working = None; self.on(done); }
+                round = ready(&mut asking) => { asking = None; self.round = Some(round); }
+                Ok(()) = self.followed.lease.changed() => {}
+                Ok(()) = self.followed.registration.changed() => {}
+                () = sleep(pulse) => self.retry_at = self.retry_at.filter(|at| *at > Instant::now()),
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        let registration = self.followed.registration.borrow();
+        Seen {
+            lease: *self.followed.lease.borrow(),
+            has_znode: registration.registered.is_some(),
+            others: registration.others.count,
+            round: self.round,
+            server: self.galera(),
+        }
+    }
+
+    /// A server that has not been checked for long says nothing.
+    fn galera(&self) -> InGalera {
+        let health = self.followed.health.borrow();
+        let fresh = |check: &&LastCheck| self.clock.now().saturating_sub(check.ended) <= self.checks_last;
+        let reading = health.last_check.as_ref().filter(fresh).and_then(|check| check.reading.as_ref());
+        let is = |value: &Option<String>, wanted: &str| value.as_deref() == Some(wanted);
+        match (self.galera, reading) {
+            (GaleraMode::Off, _) => InGalera::Plain,
+            (GaleraMode::Auto, Some(reading)) if !reading.is_galera() => InGalera::Plain,
+            (_, Some(reading)) if is(&reading.wsrep_cluster_status, "Primary") => InGalera::Primary,
+            (_, _) => InGalera::NotPrimary,
+        }
+    }
+
+    /// The clock of timers stops while the machine is suspended: whoever waits for long looks at the other one now and then.
+    fn pulse(&self, seen: &Seen, now: Duration) -> Duration {
+        let next = self.fence.look_again(seen, now).map_or(LOOK, |at| at.saturating_sub(now));
+        let retry = self.retry_at.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
+        next.min(retry).min(heartbeat(self.timeout))
+    }
+
+    fn begin(&mut self, due: Due) -> Option<Working> {
+        let job = match due {
+            Due::Set { why, again } => {
+                if !again {
+                    tracing::warn!(%why, "fencing the server");
+                }
+                Job::Set { again: self.run.clone().filter(|_| again) }
+            }
+            Due::Lift => Job::Lift,
+            Due::Leave(why_not) => {
+                self.leave(why_not);
+                return None;
+            }
+            Due::Nothing | Due::Ask if self.may_look() => Job::Look { first: self.run.is_none() },
+            Due::Nothing | Due::Ask => return None,
+        };
+        self.look_at = Instant::now() + LOOK;
+        let workshop = self.workshop.take()?;
+        self.publish();
+        Some(Box::pin(workshop.work(job)))
+    }
+
+    /// A look that is under way must not hold up the fence: none is begun when that may be due soon.
+    fn may_look(&self) -> bool {
+        let held = self.followed.lease.borrow().standing(self.clock.now()) <= Standing::Held;
+        Instant::now() >= self.look_at && (held || self.fence.is_set())
+    }
+
+    fn leave(&mut self, why_not: WhyNot) {
+        if self.left.replace(why_not) != Some(why_not) {
+            tracing::warn!(%why_not, "cut off from ZooKeeper, and the server is not fenced");
+        }
+    }
+
+    fn on(&mut self, done: Done) {
+        match &done.event {
+            Some(Event::Set) => {
+                self.metrics.fences.inc();
+                let age = self.followed.lease.borrow().age(self.clock.now());
+                let took = done.took.as_millis();
+                tracing::warn!(
+                    lease_age_ms = age.map(|age| age.as_millis()),
+                    took_ms = took,
+                    "the server is fenced"
+                );
+            }
+            Some(Event::FoundSet) => {
+                tracing::warn!("the server takes no writes already: that is left to whoever has set it");
+            }
+            Some(Event::Lifted) => {
+                self.left = None;
+                tracing::info!("back in touch with ZooKeeper: the fence is lifted");
+            }
+            Some(Event::Remembered) => {
+                tracing::warn!("the server was fenced by an earlier run of this agent");
+            }
+            Some(Event::SetFailed | Event::LiftFailed) => {
+                self.metrics.fence_failures.inc();
+                self.retry_at = Some(Instant::now() + self.part(12));
+            }
+            Some(Event::Vanished) | None => {}
+        }
+        if let Some(event) = done.event {
+            self.fence.on(event);
+        }
+        self.see_run(done.run);
+        self.workshop = Some(done.workshop);
+    }
+
+    /// A fence ends with the run of the server in which it was set.
+    fn see_run(&mut self, run: Option<Run>) {
+        let Some(run) = run else { return };
+        let restarted = self.run.as_ref().is_some_and(|before| !before.is(&run));
+        if restarted && self.fence.why().is_some() {
+            tracing::warn!("the server was restarted, which has lifted the fence");
+            self.fence.on(Event::Vanished);
+        }
+        self.run = Some(run);
+    }
+
+    fn publish(&self) {
+        self.metrics.fenced.set(i64::from(self.fence.is_set()));
+        let (why, mode, set) = (self.fence.why(), self.mode, self.fence.is_set());
+        self.status.send_if_modified(|status| status.update(why, mode, set));
+    }
+
+    fn part(&self, of: u32) -> Duration {
+        self.timeout / of
+    }
+}
+
+/// The fence must be whole within the third of the session timeout that is left: two times the grace, and what the server needs.
+fn pace(timeout: Duration) -> Pace {
+    Pace { grace: timeout / 24, limit: timeout / 6 }
+}
+
+async fn ready<T>(work: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
