@@ -3,9 +3,12 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::ioctl::{Getter, Opcode, ioctl};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// `SIOCOUTQ` of `linux/sockios.h`, which is defined as `TIOCOUTQ`.
 const SIOCOUTQ: Opcode = libc::TIOCOUTQ as Opcode;
@@ -55,4 +58,15 @@ pub fn bind_address_no_port(socket: impl AsFd) -> io::Result<()> {
         )
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Watches a listener without tokio's own listener, which would register each connection it accepts with the accepting
+/// thread's runtime: two system calls and an allocation for one that goes to another thread at once.
+///
+/// # Errors
+/// The system refused.
+pub fn watch_listener(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
+    // SAFETY: the descriptor a `TcpListener` answers stays the same and open for as long as it lives (I/O safety of std),
+    // and the `AsyncFd` owns it until it is deregistered.
+    unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }.map_err(Into::into)
 }

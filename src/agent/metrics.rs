@@ -28,11 +28,7 @@ pub fn register_lease(registry: &Registry, lease: watch::Receiver<Lease>) -> Res
         age.map_or(f64::NAN, |age| age.as_secs_f64())
     };
     let help = "Time since the sending of the last request that ZooKeeper acknowledged";
-    registry.register(Box::new(PullingGauge::new(
-        "capitana_agent_lease_age_seconds",
-        help,
-        Box::new(age),
-    )?))
+    registry.register(Box::new(PullingGauge::new("capitana_agent_lease_age_seconds", help, Box::new(age))?))
 }
 
 /// What became of a check.

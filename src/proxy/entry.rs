@@ -54,12 +54,12 @@ pub async fn enter(
     places: &Arc<ClientPlaces>,
 ) -> Result<Entered, Epilogue> {
     let tuned = worker.shared.dialler.tune(&client);
-    tuned.map_err(|error| epilogue(EndReason::ClientError, Some(error.to_string())))?;
+    tuned.map_err(|error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string())))?;
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
         Err(Refusal { reason, packet, cause }) => {
             worker.finish(refuse(client, packet));
-            return Err(epilogue(reason, cause));
+            return Err(Epilogue::unopened(reason, cause));
         }
     };
     let Login { upstream, place, greeting, login, greeted, deadline } = steps;
@@ -70,10 +70,6 @@ pub async fn enter(
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
     Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place: admitted.place })
-}
-
-fn epilogue(reason: EndReason, cause: Option<String>) -> Epilogue {
-    Epilogue { reason, cause, to_upstream: 0, to_client: 0 }
 }
 
 struct Login {

@@ -64,6 +64,8 @@ pub struct Leash {
     pub seen: OnceCell<Seen>,
     /// When it was accepted, in milliseconds since 1970 UTC.
     pub since_ms: u64,
+    /// The same on the monotonic clock.
+    pub since: Instant,
     phase: Cell<Phase>,
     end: Cell<Option<EndReason>>,
     order: Cell<Option<Order>>,
@@ -81,6 +83,7 @@ impl Leash {
             route: OnceCell::new(),
             seen: OnceCell::new(),
             since_ms,
+            since: Instant::now(),
             phase: Cell::new(Phase::Held),
             end: Cell::new(None),
             order: Cell::new(None),

@@ -2,12 +2,13 @@
 //! backpressure and the end of its direction; the two directions together are `relay`'s.
 
 use std::io::{self, ErrorKind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 
 use crate::sys;
 
@@ -36,9 +37,7 @@ pub(super) enum Failed {
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     /// Read, but not taken by the peer yet. Nothing more is read while there is some: that is the backpressure.
-    pub(super) pending: Vec<u8>,
-    /// How much of `pending` the peer has taken.
-    taken: usize,
+    pending: Option<Box<Pending>>,
     pub(super) read: u64,
     pub(super) written: u64,
     /// Reads in a row that took all they could.
@@ -55,10 +54,28 @@ pub(super) struct Pipe {
     pub(super) broken: bool,
 }
 
+/// Bytes that a session keeps, apart from it: most of the time it keeps none.
+#[derive(Debug)]
+struct Pending {
+    bytes: Vec<u8>,
+    /// How much of it the peer has taken.
+    taken: usize,
+}
+
 impl Pipe {
     /// A direction of which these bytes were read already, and whose end is not passed on until that is allowed.
     pub(super) fn beginning_with(pending: Vec<u8>) -> Self {
-        Self { pending, keeps_open: true, ..Self::default() }
+        Self { pending: Pending::of(pending), keeps_open: true, ..Self::default() }
+    }
+
+    /// Whether nothing is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// What is kept and was not taken before it was kept.
+    pub(super) fn kept(&self) -> &[u8] {
+        self.pending.as_ref().map(|pending| pending.bytes.as_slice()).unwrap_or_default()
     }
 
     /// Ready once the source has ended and the destination knows.
@@ -82,7 +99,7 @@ impl Pipe {
                 return Poll::Pending;
             }
             if moved >= TURN {
-                cx.waker().wake_by_ref();
+                defer(cx);
                 return Poll::Pending;
             }
             let window = &mut buffer[..self.window(to)];
@@ -114,20 +131,19 @@ impl Pipe {
         };
         self.written += taken as u64;
         if taken < bytes.len() {
-            self.pending = bytes[taken..].to_vec();
+            self.pending = Pending::of(bytes[taken..].to_vec());
         }
         Ok(())
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut TcpStream) -> Poll<io::Result<()>> {
-        while self.taken < self.pending.len() {
-            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &self.pending[self.taken..]))?;
-            self.taken += taken;
+        while let Some(pending) = &mut self.pending {
+            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &pending.bytes[pending.taken..]))?;
+            pending.taken += taken;
             self.written += taken as u64;
-        }
-        if !self.pending.is_empty() {
-            self.pending = Vec::new();
-            self.taken = 0;
+            if pending.taken == pending.bytes.len() {
+                self.pending = None;
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -143,6 +159,20 @@ impl Pipe {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+impl Pending {
+    fn of(bytes: Vec<u8>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, taken: 0 }))
+    }
+}
+
+/// Has the task woken after the driver has been asked for news. Waking it at once would have it polled again before that,
+/// dozens of times where there are few other tasks, while other sessions' packets wait.
+fn defer(cx: &mut Context<'_>) {
+    let turn = pin!(yield_now());
+    // Its first poll does no more than leave the waker with the runtime.
+    let _ = turn.poll(cx);
 }
 
 /// Bytes the kernel will take for this connection at once. Half of SO_SNDBUF is its own bookkeeping (socket(7)).

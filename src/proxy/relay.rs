@@ -103,7 +103,7 @@ impl Relay {
     /// The server's first bytes, until they have gone to the client.
     #[must_use]
     pub fn greeting(&self) -> &[u8] {
-        &self.to_client.pending
+        self.to_client.kept()
     }
 
     /// Bytes that reached the server.
@@ -142,8 +142,8 @@ impl Relay {
     pub fn is_quiet(&self) -> bool {
         let empty = |unread: rustix::io::Result<u64>| unread == Ok(0);
         self.first_end.is_none()
-            && self.to_upstream.pending.is_empty()
-            && self.to_client.pending.is_empty()
+            && self.to_upstream.is_empty()
+            && self.to_client.is_empty()
             && (self.patient || empty(rustix::io::ioctl_fionread(&self.client)))
             && empty(rustix::io::ioctl_fionread(&self.upstream))
             && sys::unacknowledged(&self.upstream).is_ok_and(|bytes| bytes == 0)
@@ -166,14 +166,12 @@ impl Relay {
     /// of an answer.
     #[must_use]
     pub fn last_word(&self) -> Option<LastWord> {
-        if !self.to_client.pending.is_empty() {
+        if !self.to_client.is_empty() {
             return None;
         }
         match self.unanswered {
             // A command of which the server has only a part is not carried out.
-            Some(Unanswered { command: true, .. }) if !self.to_upstream.pending.is_empty() => {
-                Some(LastWord::NotSent)
-            }
+            Some(Unanswered { command: true, .. }) if !self.to_upstream.is_empty() => Some(LastWord::NotSent),
             Some(Unanswered { command: true, .. }) => Some(LastWord::OutcomeUnknown),
             Some(Unanswered { command: false, .. }) => None,
             None => {

@@ -2,9 +2,9 @@
 //! module of its own.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use capitana_core::handshake::{Handshake, Stage};
 use capitana_core::packet::LastWord;
 use capitana_core::tls::Records;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::admission::{ClientPlace, ClientPlaces};
+use super::admission::ClientPlace;
 use super::close::refuse;
 use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
@@ -23,7 +24,7 @@ use super::part::{Parting, part};
 use super::relay::{Ended, Observer, Progress, Relay, Side};
 use super::stopwatch::first_answer;
 use super::waiting::Place;
-use super::worker::Worker;
+use super::worker::{Accepted, Entry, Worker};
 
 /// How long a client whose server has closed may stay silent before it is closed too. MariaDB closes both directions
 /// at once, so nothing more can come of it.
@@ -42,41 +43,48 @@ pub struct Epilogue {
     pub to_client: u64,
 }
 
+impl Epilogue {
+    /// Of a client that did not get to a server.
+    #[must_use]
+    pub fn unopened(reason: EndReason, cause: Option<String>) -> Self {
+        Self { reason, cause, to_upstream: 0, to_client: 0 }
+    }
+}
+
 /// An open session: all that is left of the steps before.
 struct Open {
     relay: Relay,
     place: Place,
     _client_place: ClientPlace,
+    _listener_place: Option<OwnedSemaphorePermit>,
     /// Whether a client under TLS has come through its handshake.
     settled: bool,
 }
 
-/// Serves a client to its end.
-pub async fn serve(
-    worker: Rc<Worker>,
-    leash: Rc<Leash>,
-    client: TcpStream,
-    places: Arc<ClientPlaces>,
-) -> Epilogue {
-    // Boxed, so that an open session's task, of which there may be many thousands, has no room for the steps before it.
-    match Box::pin(open(&worker, &leash, client, &places)).await {
-        Ok(mut open) => {
-            let reason = relay_to_end(&worker, &leash, &mut open.relay).await;
-            conclude(&worker, &leash, *open, reason)
-        }
-        Err(epilogue) => epilogue,
+/// Serves a client to its end. The steps to an open session are boxed, so that its task, of which there may be many
+/// thousands, has no room for what they need; that is also why this is no `async fn`, which would keep `accepted`.
+pub fn serve(entry: Entry, accepted: Accepted) -> impl Future<Output = ()> {
+    let (worker, leash) = (Rc::clone(&entry.worker), Rc::clone(&entry.leash));
+    let opening = Box::pin(async move { open(&worker, &leash, accepted).await });
+    async move {
+        let epilogue = match opening.await {
+            Ok(mut open) => {
+                let reason = relay_to_end(&entry.worker, &entry.leash, &mut open.relay).await;
+                conclude(&entry.worker, &entry.leash, *open, reason)
+            }
+            Err(epilogue) => epilogue,
+        };
+        entry.worker.ended(&entry.leash, &epilogue);
     }
 }
 
 /// Brings a client to an open session; the error is what became of one that did not get there, or ended right then.
-async fn open(
-    worker: &Rc<Worker>,
-    leash: &Leash,
-    client: TcpStream,
-    places: &Arc<ClientPlaces>,
-) -> Result<Box<Open>, Epilogue> {
+async fn open(worker: &Rc<Worker>, leash: &Leash, accepted: Accepted) -> Result<Box<Open>, Epilogue> {
+    let Accepted { stream, place: listener_place, clients, .. } = accepted;
+    let unusable = |error: io::Error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string()));
+    let client = TcpStream::from_std(stream).map_err(unusable)?;
     let Entered { mut relay, mut handshake, mut records, place, greeted, deadline, client_place } =
-        enter(worker, leash, client, places).await?;
+        enter(worker, leash, client, &clients).await?;
     let ended = shake_hands(worker, leash, &mut relay, &mut handshake, deadline).await;
     let seen = leash.seen.get_or_init(|| handshake.seen().clone());
     if let Some(reason) = ended {
@@ -91,7 +99,8 @@ async fn open(
         None => first_answer(worker, leash, &mut relay, seen).await,
         ended => ended,
     };
-    let open = Open { relay, place, _client_place: client_place, settled: records.is_settled() };
+    let settled = records.is_settled();
+    let open = Open { relay, place, _client_place: client_place, _listener_place: listener_place, settled };
     match ended {
         Some(reason) => Err(conclude(worker, leash, open, reason)),
         None => Ok(Box::new(open)),
@@ -233,7 +242,7 @@ fn conclude_handshake(
 }
 
 fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Epilogue {
-    let Open { relay, place, settled, _client_place } = open;
+    let Open { relay, place, settled, .. } = open;
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     let word = relay.last_word().filter(|_| leash.is_readable());
     let (client, upstream) = relay.into_both();
@@ -259,7 +268,7 @@ pub(super) fn reason_of(ended: Ended) -> EndReason {
 }
 
 /// Says in one line how a session ended.
-pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
+pub fn log_end(leash: &Leash, epilogue: &Epilogue) {
     let (route, seen) = (leash.route.get(), leash.seen.get());
     let client: SocketAddr = leash.client.get();
     tracing::info!(
@@ -272,7 +281,7 @@ pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
         user = seen.and_then(|seen| seen.user.as_deref()),
         thread_id = seen.and_then(|seen| seen.thread_id),
         tls = seen.map(|seen| seen.tls),
-        seconds = lived.as_secs_f64(),
+        seconds = leash.since.elapsed().as_secs_f64(),
         to_upstream = epilogue.to_upstream,
         to_client = epilogue.to_client,
         "session ended"

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar, RegistrationStatus, SteppedDown,
+    AgentMetrics, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar,
+    RegistrationStatus, SteppedDown,
 };
 use capitana::control::coordinator::read_election;
 use capitana::control::{Coordinator, LinkState};
