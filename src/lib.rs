@@ -16,5 +16,6 @@ pub mod logging;
 pub mod mariadb;
 pub mod metrics;
 pub mod proxy;
+pub mod service;
 pub mod signals;
 pub mod sys;

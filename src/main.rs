@@ -48,8 +48,12 @@ fn run(request: Request) -> Result<u8, Error> {
         }
         Request::Agent(matches) => {
             let loaded = load::<AgentSettings>(&matches)?;
-            start_log(&loaded.config.common, &loaded.warnings)?;
-            agent::run(&loaded.config)
+            let log = start_log(&loaded.config.common, &loaded.warnings)?;
+            agent::run(&loaded.config, &|| {
+                let config = reload::<AgentSettings>(&matches)?;
+                log.set_filter(&config.common.log_level)?;
+                Ok(config)
+            })
         }
         Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use capitana::admin::{AdminView, Probe};
 use capitana::agent::{
-    AgentMetrics, AgentView, Candidate, FenceStatus, HealthStatus, Operator, Others, Registered,
-    RegistrationStatus, SteppedDown,
+    AgentMetrics, AgentView, CanaryStatus, Candidate, FenceStatus, HealthStatus, Operator, Others,
+    Registered, RegistrationStatus, SteppedDown,
 };
+use capitana::clock::BootClock;
+use capitana_core::health::Proof;
 use capitana_core::lease::Lease;
 use capitana_core::{Epoch, HostPort, Link};
 use prometheus::Registry;
@@ -51,7 +53,6 @@ impl Agent {
             stop: CancellationToken::new(),
             delay: self.delay,
             fence: watch::channel(FenceStatus::default()).1,
-            checks_last: Duration::from_secs(3),
         };
         let registered = self
             .registered
@@ -86,7 +87,9 @@ fn health(fit: bool) -> HealthStatus {
         since_ms: 1_795_302_000_000,
         since_at: Instant::now(),
         undecided: false,
+        proof: Proof::new(BootClock.now(), Duration::from_secs(3600)),
         last_check: None,
+        canary: CanaryStatus::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use std::net::TcpListener;
 use capitana::error::Error;
 use capitana::exit;
 use command::{capitana, run};
+use rustix::fs::{FileType, Mode};
 use tempfile::TempDir;
 
 #[test]
@@ -78,6 +79,28 @@ fn a_settings_file_that_is_not_text_is_refused() {
     fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
     let said = run(&mut capitana(&["check-config", path.to_str().unwrap()]));
     said.failed(exit::NO_INPUT, "proxy.toml: cannot read the settings file");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_settings_file_is_refused_at_once() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("proxy.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let said = run(&mut capitana(&["check-config", path.to_str().unwrap()]));
+    let why = "proxy.toml: cannot read the settings file: it is no regular file, but a pipe";
+    said.failed(exit::NO_INPUT, why);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_password_file_is_refused_at_once() {
+    let directory = TempDir::new().unwrap();
+    let (settings, pipe) = (directory.path().join("proxy.toml"), directory.path().join("password"));
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let text = "primary = \"db1\"\nmonitor-user = \"m\"\nmonitor-password-file = \"password\"\n";
+    fs::write(&settings, text).unwrap();
+    let said = run(&mut capitana(&["check-config", settings.to_str().unwrap()]));
+    assert_eq!(said.code, i32::from(exit::NO_INPUT), "{}", said.err);
+    assert!(said.err.contains("it is no regular file, but a pipe"), "{}", said.err);
 }
 
 #[test]

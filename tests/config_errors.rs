@@ -27,6 +27,14 @@ fn refused_line(line: &str, what: &str) {
 }
 
 #[test]
+fn a_server_without_galera_cannot_be_fenced_by_what_only_galera_knows() {
+    let file = "zookeeper = \"zk1\"\ngalera = \"off\"\nfence = \"reject\"\n";
+    let error = with_flags::<AgentSettings>(file, &[]).unwrap_err().to_string();
+    assert!(error.contains("3: fence: ") && error.contains("choose \"read-only\""), "{error}");
+    assert!(with_flags::<AgentSettings>(&file.replace("reject", "read-only"), &[]).is_ok());
+}
+
+#[test]
 fn an_unknown_key_comes_with_the_one_that_was_meant() {
     refused_line("hold-timout = \"8s\"", "unknown key; did you mean hold-timeout?");
 }

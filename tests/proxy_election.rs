@@ -109,7 +109,7 @@ async fn members_that_must_not_be_followed_are_passed_over_and_never_dialled() {
     world.register(&rogue.address.to_string()).await;
     world.register("neither a host nor JSON").await;
     world.register(&"x".repeat(1_000_000)).await;
-    world.session.ensure_path(&format!("{PATH}/node-persistent")).await.unwrap();
+    world.session.ensure_path(&format!("{PATH}/node-0000099999")).await.unwrap();
     world.session.ensure_path(&format!("{PATH}/another-name")).await.unwrap();
     let member = world.register(&good.address.to_string()).await;
     world.follows(member.1);
@@ -121,6 +121,22 @@ async fn members_that_must_not_be_followed_are_passed_over_and_never_dialled() {
     }
     assert_eq!(metric(world.proxy.admin, "capitana_members"), 1.0);
     assert_eq!(world.proxy.log_lines("a member of the election is not followed", 5).len(), 5);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_members_that_are_not_followed_are_counted_and_a_few_of_them_logged() {
+    let world = World::new(&[]).await;
+    for _ in 0..200 {
+        world.register("neither a host nor JSON").await;
+    }
+    let series = "capitana_members_skipped_total{reason=\"unparsable\"}";
+    until("all are seen", || (metric(world.proxy.admin, series) >= 200.0).then_some(()));
+    let told = || world.proxy.log_lines("a member of the election is not followed", 10).len();
+    let untold = || metric(world.proxy.admin, "capitana_log_lines_suppressed_total") as usize;
+    until("the rest is counted", || (told() + untold() == 200).then_some(()));
+    assert!(told() <= 50, "{} lines", told());
+    world.proxy.log_line("more members of the election are not followed; /status lists them");
     world.end().await;
 }
 

@@ -25,8 +25,6 @@ pub struct Candidate {
     pub delay: Duration,
     /// Whether this agent has fenced its server.
     pub fence: watch::Receiver<FenceStatus>,
-    /// How old the last check may be for its verdict to count; it is older only after the process stood still.
-    pub checks_last: Duration,
 }
 
 impl Candidate {
@@ -34,7 +32,7 @@ impl Candidate {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let inputs = Inputs {
-            fitness: fitness(&self.health.borrow(), self.checks_last),
+            fitness: fitness(&self.health.borrow()),
             stopping: self.stop.is_cancelled(),
             stepped_down: self.stepped_down.borrow().is_some(),
             fenced: self.fence.borrow().fenced.is_some(),
@@ -79,10 +77,9 @@ impl Candidate {
     }
 }
 
-fn fitness(health: &HealthStatus, checks_last: Duration) -> Fitness {
-    let age = health.last_check.as_ref().map(|check| BootClock.now().saturating_sub(check.ended));
+fn fitness(health: &HealthStatus) -> Fitness {
     match (health.fit, health.undecided) {
-        (true, _) if age.is_some_and(|age| age > checks_last) => Fitness::Outdated,
+        (true, _) if !health.proof.holds_at(BootClock.now()) => Fitness::Outdated,
         (true, _) => Fitness::Fit { lasting: health.since_at.elapsed() },
         (false, true) => Fitness::Undecided,
         (false, false) => Fitness::Unfit,

@@ -7,6 +7,7 @@ use capitana_core::lease::Lease;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, PullingGauge, Registry, Result};
 use tokio::sync::watch;
 
+use super::canary::CanaryMetrics;
 use crate::clock::BootClock;
 use crate::metrics::Maker;
 
@@ -62,6 +63,8 @@ pub struct AgentMetrics {
     pub sessions: IntCounter,
     /// Znodes the agent came to have.
     pub registrations: IntCounter,
+    /// Commits of the agent's own.
+    pub canary: CanaryMetrics,
     passed: IntCounter,
     objected: IntCounter,
     failed: IntCounter,
@@ -100,6 +103,7 @@ impl AgentMetrics {
             sessions: make.counter("zookeeper_sessions_total", "Sessions opened with ZooKeeper")?,
             registrations: make
                 .counter("agent_registrations_total", "Times the agent got a znode in the election")?,
+            canary: CanaryMetrics::register(&make)?,
             passed: checks.with_label_values(&["passed"]),
             objected: checks.with_label_values(&["objected"]),
             failed: checks.with_label_values(&["failed"]),

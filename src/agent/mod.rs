@@ -2,6 +2,7 @@
 //! it while it is cut off from ZooKeeper (`fence`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
+mod canary;
 mod candidate;
 mod connect;
 mod fence;
@@ -14,6 +15,7 @@ mod poll;
 mod registrar;
 mod requests;
 mod server;
+mod service;
 mod session;
 mod state;
 mod status;
@@ -33,14 +35,17 @@ use uuid::Uuid;
 use crate::admin::AdminServer;
 use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
 use crate::error::Error;
+use crate::service::Service;
 use crate::signals::{Signal, Signals};
+use service::Teller;
 
+pub use canary::{CanaryStatus, LastCommit};
 pub use candidate::Candidate;
 pub use connect::{Connect, Remembering};
 pub use fence::{FenceStatus, Fenced, Fencer, Followed};
 pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
-pub use monitor::Monitor;
+pub use monitor::{Monitor, Watched};
 pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
@@ -54,21 +59,24 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long name lookups that are still under way may hold up the end.
 const THREADS_LIMIT: Duration = Duration::from_millis(100);
 
-/// Runs the agent until it is asked to stop.
+/// Runs the agent until it is asked to stop. `reload` reads the settings again, and has the log take its own over.
 ///
 /// # Errors
 /// A setting is missing, a file or an address cannot be used, or the system refuses something ordinary.
-pub fn run(config: &AgentConfig) -> Result<(), Error> {
+pub fn run(config: &AgentConfig, reload: &dyn Fn() -> Result<AgentConfig, Error>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::System { doing: "cannot start a runtime", source })?;
-    let ended = runtime.block_on(start_and_wait(config));
+    let ended = runtime.block_on(start_and_wait(config, reload));
     runtime.shutdown_timeout(THREADS_LIMIT);
     ended
 }
 
-async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
+async fn start_and_wait(
+    config: &AgentConfig,
+    reload: &dyn Fn() -> Result<AgentConfig, Error>,
+) -> Result<(), Error> {
     let mut signals =
         Signals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
     let registry = Registry::new();
@@ -81,7 +89,7 @@ async fn start_and_wait(config: &AgentConfig) -> Result<(), Error> {
         admin = %config.common.admin_listen,
         "agent started"
     );
-    agent.until_stopped(&mut signals).await
+    agent.until_stopped(&mut signals, &|| take_over(config, reload)).await
 }
 
 /// The running agent.
@@ -107,7 +115,6 @@ impl Agent {
             stop: stop.clone(),
             delay: delay(config),
             fence: fenced,
-            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
         };
         let (heart, lease) = Heart::new();
         let (registrar, registration) =
@@ -120,6 +127,15 @@ impl Agent {
         let fencer = Fencer::new(config, Server::new(config)?, followed, fence, Arc::clone(&metrics));
         metrics::register_lease(registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
+        let check = config.poll_interval + config.check_timeout;
+        let teller = Teller::new(candidate.clone(), registration.clone(), check);
+        let watched = Watched {
+            server,
+            pace: Pace { interval: config.poll_interval, limit: config.check_timeout },
+            seed: seed(),
+            canary: config.canary.then(|| config.node_name.clone()),
+            registration: registration.clone(),
+        };
         let view = AgentView {
             node: config.node_name.clone(),
             server: server_name(&config.server),
@@ -132,9 +148,9 @@ impl Agent {
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
         tokio::spawn(admin.serve(CancellationToken::new()));
-        let pace = Pace { interval: config.poll_interval, limit: config.check_timeout };
+        tokio::spawn(teller.run(Service::from_environment()));
         Ok(Self {
-            monitor: tokio::spawn(monitor.run(server, pace, seed())),
+            monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
             fencer: tokio::spawn(fencer.run()),
             metrics,
@@ -143,7 +159,7 @@ impl Agent {
     }
 
     /// The znode goes first, then the session, then the process.
-    async fn until_stopped(mut self, signals: &mut Signals) -> Result<(), Error> {
+    async fn until_stopped(mut self, signals: &mut Signals, reload: &dyn Fn()) -> Result<(), Error> {
         let mut give_up_at = Instant::now();
         loop {
             let stopping = self.stop.is_cancelled();
@@ -155,7 +171,7 @@ impl Agent {
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
                 _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
-                    Signal::Reload => tracing::info!("the agent reloads nothing: restart it to change a setting"),
+                    Signal::Reload => Service::from_environment().reloading(reload),
                     Signal::Stop if stopping => break,
                     Signal::Stop => {
                         give_up_at = Instant::now() + STOP_LIMIT;
@@ -176,6 +192,20 @@ impl Agent {
         tracing::info!("stopping: stepping down");
         self.metrics.step_down(metrics::STOPPED);
         self.stop.cancel();
+    }
+}
+
+/// Of the settings of a running agent only the log's level is taken over.
+fn take_over(config: &AgentConfig, reload: &dyn Fn() -> Result<AgentConfig, Error>) {
+    match reload() {
+        Ok(mut new) => {
+            let log_level = std::mem::replace(&mut new.common.log_level, config.common.log_level.clone());
+            tracing::info!(log_level, "settings reloaded");
+            if new != *config {
+                tracing::warn!("other settings than log-level have changed: in effect only after a restart");
+            }
+        }
+        Err(error) => tracing::error!(%error, "settings not reloaded: the old ones stay in effect"),
     }
 }
 

@@ -1,20 +1,23 @@
-//! Keeps the verdict on the local server: takes what the wire and the checks report to `capitana_core::health`,
-//! publishes the verdict, and logs each change of it. It decides nothing and asks the server nothing.
+//! Keeps the verdict on the local server: takes what the wire, the checks and the canary report to
+//! `capitana_core::health`, publishes the verdict, and logs each change of it. It decides nothing and asks the server
+//! nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use capitana_core::health::{Change, Event, Health, Reason, Rules, Unfit};
+use capitana_core::health::{Canary, Change, Commit, Event, Health, Reason, Rules, Unfit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::canary::{self, Tried};
 use super::fence::FenceStatus;
 use super::metrics::{AgentMetrics, CheckResult};
 use super::poll::{Checked, Reports, poll};
-use super::server::Server;
-use super::status::{HealthStatus, LastCheck};
+use super::server::{Failure, Server};
+use super::status::{HealthStatus, LastCheck, RegistrationStatus};
 use super::wire::{Pace, keep};
+use crate::clock::BootClock;
 use crate::config::FenceMode;
 
 /// Reports that may wait for the monitor; it does nothing slow, so there is hardly ever one.
@@ -23,13 +26,28 @@ const QUEUE: usize = 16;
 /// Watches one server.
 pub struct Monitor {
     health: Health,
-    rules: Rules,
-    clock: Instant,
+    clock: BootClock,
     status: watch::Sender<HealthStatus>,
     fence: watch::Receiver<FenceStatus>,
     metrics: Arc<AgentMetrics>,
     /// The label of the last reason that was logged, since the server was fit.
     logged: Option<&'static str>,
+    /// What the canary is told to do.
+    orders: watch::Sender<Option<Canary>>,
+}
+
+/// What a monitor watches, and how.
+pub struct Watched {
+    /// The server.
+    pub server: Server,
+    /// How often it is looked at.
+    pub pace: Pace,
+    /// Differs between processes.
+    pub seed: u64,
+    /// The server's name in the canary's table; none: there is no canary.
+    pub canary: Option<String>,
+    /// Whether the server leads.
+    pub registration: watch::Receiver<RegistrationStatus>,
 }
 
 impl Monitor {
@@ -40,25 +58,36 @@ impl Monitor {
         fence: watch::Receiver<FenceStatus>,
         metrics: Arc<AgentMetrics>,
     ) -> (Self, watch::Receiver<HealthStatus>) {
-        let health = Health::new(rules, Duration::ZERO);
+        let health = Health::new(rules, BootClock.now());
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
-        (Self { health, rules, clock: Instant::now(), status, fence, metrics, logged: None }, published)
+        let (clock, orders) = (BootClock, watch::channel(None).0);
+        (Self { health, clock, status, fence, metrics, logged: None, orders }, published)
     }
 
     /// Watches until the task is dropped.
-    pub async fn run(mut self, server: Server, pace: Pace, seed: u64) {
+    pub async fn run(mut self, watched: Watched) {
+        let Watched { server, pace, seed, canary, registration } = watched;
         let server = Arc::new(server);
         let (wire, mut events) = mpsc::channel(QUEUE);
         let (checks, mut checked) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
+        let (commits, mut tried) = mpsc::channel(QUEUE);
         let (bell, hurry) = watch::channel(());
         tasks.spawn(keep(Arc::clone(&server), pace, seed, wire, bell));
-        tasks.spawn(poll(server, pace, hurry, Reports { queue: checks, clock: self.clock }));
+        if let Some(node) = canary {
+            let orders = self.orders.subscribe();
+            tasks.spawn(canary::run((Arc::clone(&server), node), pace, orders, commits));
+        }
+        tasks.spawn(poll(server, pace, hurry, Reports(checks)));
         loop {
             tokio::select! {
                 biased;
                 Some(event) = events.recv() => self.on(event),
-                Some(check) = checked.recv() => self.on_check(check),
+                Some(check) = checked.recv() => {
+                    self.on_check(check);
+                    self.order(registration.borrow().leads);
+                }
+                Some(commit) = tried.recv() => self.on_commit(commit),
                 else => return,
             }
         }
@@ -67,25 +96,51 @@ impl Monitor {
     fn on_check(&mut self, mut check: Checked) {
         self.forgive(&mut check);
         let (result, problem) = match &check.outcome {
-            Ok(reading) => match reading.objection(self.rules.donor_may_lead) {
+            Ok(reading) => match self.health.objection(reading) {
                 None => (CheckResult::Passed, None),
                 Some(unfit) => (CheckResult::Objected, Some(unfit.to_string())),
             },
-            Err(cause) => (CheckResult::Failed, Some(cause.clone())),
+            Err(failure) => (CheckResult::Failed, Some(failure.clone().cause())),
         };
         self.metrics.check(result, check.took);
         let last = LastCheck::new(check.took, problem, check.outcome.as_ref().ok().cloned());
         self.status.send_modify(|status| status.last_check = Some(last));
         self.on(match check.outcome {
             Ok(reading) => Event::Polled { reading, asked: check.asked },
-            Err(cause) => Event::PollFailed(cause),
+            Err(Failure::Full(cause)) => Event::Full(cause),
+            Err(failure) => Event::PollFailed(failure.cause()),
         });
+    }
+
+    fn on_commit(&mut self, mut commit: Tried) {
+        let sent = Instant::now().checked_sub(commit.took);
+        let fence = sent.and_then(|sent| self.fence.borrow().seen_by(sent));
+        if fence.is_some() && matches!(commit.outcome, Commit::Refused { .. }) {
+            commit.outcome = Commit::Impossible("the agent has fenced its server".to_owned());
+        }
+        self.metrics.canary.tried(&commit);
+        let before = self.status.borrow().canary.impossible_because.clone();
+        self.status.send_modify(|status| status.canary.update(&commit));
+        let now = self.status.borrow().canary.impossible_because.clone();
+        if let Some(cause) = now.filter(|now| before.as_ref() != Some(now)) {
+            tracing::warn!(
+                cause,
+                "the canary cannot commit: a server that hangs on commits may go unnoticed"
+            );
+        }
+        self.on(Event::Committed(commit.outcome));
+    }
+
+    /// A server that this agent has fenced is not written to, whatever its checks say.
+    fn order(&self, leads: bool) {
+        let fenced = self.fence.borrow().fenced.is_some();
+        self.orders.send_replace(self.health.canary(leads).filter(|_| !fenced));
     }
 
     /// What the agent has done itself says nothing of the server. The fence is in `/status` on its own, and nobody registers
     /// behind it.
     fn forgive(&self, check: &mut Checked) {
-        let fence = self.fence.borrow().seen_by(self.clock + check.asked);
+        let fence = self.fence.borrow().seen_by(check.sent);
         let Ok(reading) = &mut check.outcome else { return };
         let (field, open) = match fence {
             Some(FenceMode::ReadOnly) => (&mut reading.read_only, "OFF"),
@@ -96,7 +151,7 @@ impl Monitor {
     }
 
     fn on(&mut self, event: Event) {
-        match self.health.on(event, self.clock.elapsed()) {
+        match self.health.on(event, self.clock.now()) {
             Change::None => {}
             Change::BecameFit => {
                 self.logged = None;
@@ -106,14 +161,8 @@ impl Monitor {
         }
         self.log_what_is_new();
         let verdict = self.health.verdict();
-        let (fit, reason) = (verdict.fit, verdict.reason.to_string());
-        self.metrics.fit.set(i64::from(fit));
-        let undecided = verdict.is_undecided();
-        self.status.send_modify(|status| {
-            status.update(fit, reason);
-            // Once there has been a verdict, there is one.
-            status.undecided &= undecided;
-        });
+        self.metrics.fit.set(i64::from(verdict.fit));
+        self.status.send_modify(|status| status.update(verdict));
     }
 
     /// One line for each kind of reason that keeps the server from leading, not for each check that repeats it.

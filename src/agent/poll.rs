@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana_core::health::Reading;
-use mysql_async::Conn;
+use mysql_async::{Conn, Error as SqlError};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
-use super::server::{self, Server};
+use super::server::{self, Failure, Server};
 use super::wire::Pace;
+use crate::clock::BootClock;
 use crate::mariadb;
 
 /// After this many unanswered checks the connection is given up and another one is opened. Until then it is kept: each
@@ -25,9 +26,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Checked {
     /// What was read, or why nothing was.
-    pub outcome: Result<Reading, String>,
-    /// When the check was sent, on the monitor's clock.
+    pub outcome: Result<Reading, Failure>,
+    /// When the check was sent, on the machine's clock.
     pub asked: Duration,
+    /// The same on the clock of the timers.
+    pub sent: Instant,
     /// How long the check took, until it was answered or not waited for any more.
     pub took: Duration,
 }
@@ -39,7 +42,7 @@ pub async fn poll(server: Arc<Server>, pace: Pace, mut hurry: watch::Receiver<()
     let mut conn = None;
     loop {
         due(&mut ticks, &mut hurry).await;
-        let asked = Instant::now();
+        let asked = Asked::now();
         let mut check = Box::pin(check(Arc::clone(&server), conn.take()));
         conn = match timeout(pace.limit, &mut check).await {
             Ok((conn, outcome)) => {
@@ -61,12 +64,13 @@ async fn due(ticks: &mut Interval, hurry: &mut watch::Receiver<()>) {
 
 /// Reports a check that is not answered in time, again and again as if it were repeated, until it is answered after
 /// all. The late answer frees the connection and counts for nothing.
-async fn overdue<C>(mut check: C, pace: Pace, asked: Instant, reports: &Reports) -> Option<Conn>
+async fn overdue<C>(mut check: C, pace: Pace, asked: Asked, reports: &Reports) -> Option<Conn>
 where
-    C: Future<Output = (Option<Conn>, Result<Reading, String>)> + Unpin,
+    C: Future<Output = (Option<Conn>, Result<Reading, Failure>)> + Unpin,
 {
     for _ in 0..PATIENCE {
-        reports.send(Err(format!("no answer within {:?}", pace.limit)), asked).await;
+        let cause = format!("no answer within {:?}", pace.limit);
+        reports.send(Err(Failure::Other(cause)), asked).await;
         if let Ok((conn, _)) = timeout(pace.interval, &mut check).await {
             return conn;
         }
@@ -76,35 +80,49 @@ where
 
 /// One check on `conn`, or on a new connection where there is none or somebody has closed it. Answers the connection
 /// too, if it can be used again.
-async fn check(server: Arc<Server>, conn: Option<Conn>) -> (Option<Conn>, Result<Reading, String>) {
+async fn check(server: Arc<Server>, conn: Option<Conn>) -> (Option<Conn>, Result<Reading, Failure>) {
     if let Some(mut conn) = conn {
         match server::read(&mut conn).await {
             Ok(reading) => return (Some(conn), Ok(reading)),
-            Err(error) if !error.is_fatal() => return (Some(conn), Err(mariadb::words(&error))),
+            Err(error) if !error.is_fatal() => return (Some(conn), Err(refused(&error))),
             Err(error) => tracing::debug!(%error, "the connection for checks is closed"),
         }
     }
     let mut conn = match server.connect(CONNECT_LIMIT).await {
         Ok(conn) => conn,
-        Err(failure) => return (None, Err(failure.cause())),
+        Err(failure) => return (None, Err(failure)),
     };
-    let outcome = server::read(&mut conn).await.map_err(|error| mariadb::words(&error));
+    let outcome = server::read(&mut conn).await.map_err(|error| refused(&error));
     (Some(conn), outcome)
 }
 
-/// Where checks are reported.
-pub struct Reports {
-    /// The monitor's queue.
-    pub queue: Sender<Checked>,
-    /// Where the times in the reports count from.
-    pub clock: Instant,
+/// A check's own error says nothing of the server's connections.
+fn refused(error: &SqlError) -> Failure {
+    Failure::Other(mariadb::words(error))
 }
 
+/// Where checks are reported.
+pub struct Reports(pub Sender<Checked>);
+
 impl Reports {
-    async fn send(&self, outcome: Result<Reading, String>, asked: Instant) {
-        let checked = Checked { outcome, asked: asked - self.clock, took: asked.elapsed() };
+    async fn send(&self, outcome: Result<Reading, Failure>, asked: Asked) {
+        let checked =
+            Checked { outcome, asked: asked.on_machine, sent: asked.here, took: asked.here.elapsed() };
         // The receiver is gone only when the agent ends.
-        let _ = self.queue.send(checked).await;
+        let _ = self.0.send(checked).await;
+    }
+}
+
+/// When a check was sent: by the clock that goes on in a pause, for those who ask for its age, and by the timers'.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    on_machine: Duration,
+    here: Instant,
+}
+
+impl Asked {
+    fn now() -> Self {
+        Self { on_machine: BootClock.now(), here: Instant::now() }
     }
 }
 

@@ -1,5 +1,6 @@
-//! How the agent talks to its MariaDB: the connection's settings, the two statements of a check, the one the wire
-//! sleeps in, and what an error says about the server. When to ask is decided in `poll` and `wire`.
+//! How the agent talks to its server: the connection's settings, the two statements of a check, the one the wire sleeps
+//! in, and what an error says about the server. When to ask is decided in `poll` and `wire`; the statements that write
+//! are `canary`'s.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -12,8 +13,13 @@ use crate::config::{AgentConfig, ServerAddress};
 use crate::error::{Error, Origin};
 use crate::mariadb::{self, words};
 
-/// A check must not wait for replication, and the wire's long statement must not be killed for its length.
-const SESSION: &str = "SET SESSION wsrep_sync_wait=0, wait_timeout=28800, max_statement_time=0";
+/// What every session of the agent's begins with: a row is committed at once; a check does not wait for replication; the
+/// wire's long statement is not killed for its length. A server need not know them all: MySQL knows only the first.
+const SESSION: [&str; 3] = [
+    "SET SESSION autocommit=1, wait_timeout=28800",
+    "SET SESSION wsrep_sync_wait=0",
+    "SET SESSION max_statement_time=0",
+];
 /// `DO SLEEP` would answer 1047 outside the primary component; this does not.
 const SLEEP: &str = "SELECT SLEEP(10)";
 /// How long `SLEEP` takes, less some slack for clocks.
@@ -21,6 +27,10 @@ const SLEEP_AT_LEAST: Duration = Duration::from_secs(9);
 
 /// "Server shutdown in progress".
 const ER_SERVER_SHUTDOWN: u16 = 1053;
+/// "Unknown system variable".
+const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
+/// "Too many connections", and "User has already more than 'max_user_connections' active connections" in its two forms.
+const FULL: [u16; 3] = [1040, 1203, 1226];
 
 /// One MariaDB server and the account to check it with.
 pub struct Server {
@@ -34,6 +44,8 @@ pub enum Failure {
     Gone(String),
     /// Nobody answers within this time.
     Silent(Duration),
+    /// The server is there, and has no connection left.
+    Full(String),
     /// The server is there and refuses.
     Other(String),
 }
@@ -43,7 +55,7 @@ impl Failure {
     #[must_use]
     pub fn cause(self) -> String {
         match self {
-            Self::Gone(cause) | Self::Other(cause) => cause,
+            Self::Gone(cause) | Self::Full(cause) | Self::Other(cause) => cause,
             Self::Silent(limit) => format!("no connection within {limit:?}"),
         }
     }
@@ -64,7 +76,7 @@ impl Server {
     /// # Errors
     /// The password file cannot be read.
     pub fn new(config: &AgentConfig) -> Result<Self, Error> {
-        let base = mariadb::account(&config.user, password(config)?).init(vec![SESSION]);
+        let base = mariadb::account(&config.user, password(config)?);
         let opts = match &config.server {
             ServerAddress::Tcp(address) => base.ip_or_hostname(address.host()).tcp_port(address.port()),
             ServerAddress::Unix(path) => base.socket(Some(path.to_string_lossy())),
@@ -77,11 +89,22 @@ impl Server {
     /// # Errors
     /// Why there is none.
     pub async fn connect(&self, limit: Duration) -> Result<Conn, Failure> {
-        match tokio::time::timeout(limit, Conn::new(self.opts.clone())).await {
+        match tokio::time::timeout(limit, self.open()).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(understand(&error)),
             Err(_) => Err(Failure::Silent(limit)),
         }
+    }
+
+    async fn open(&self) -> Result<Conn, SqlError> {
+        let mut conn = Conn::new(self.opts.clone()).await?;
+        for statement in SESSION {
+            match conn.query_drop(statement).await {
+                Err(SqlError::Server(error)) if error.code == ER_UNKNOWN_SYSTEM_VARIABLE => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(conn)
     }
 }
 
@@ -113,6 +136,9 @@ pub async fn sleep(conn: &mut Conn) -> Result<Slept, SqlError> {
 #[must_use]
 pub fn understand(error: &SqlError) -> Failure {
     let cause = words(error);
+    if matches!(error, SqlError::Server(error) if FULL.contains(&error.code)) {
+        return Failure::Full(cause);
+    }
     let gone = match error {
         SqlError::Io(IoError::Io(io)) => matches!(
             io.kind(),
@@ -167,7 +193,10 @@ mod tests {
 
     #[test]
     fn a_server_that_is_full_or_refuses_the_account_is_not_gone() {
-        for code in [1040, 1045, 1129, 1203] {
+        for code in [1040, 1203, 1226] {
+            assert!(matches!(understand(&server_error(code)), Failure::Full(_)), "{code}");
+        }
+        for code in [1045, 1129] {
             assert!(matches!(understand(&server_error(code)), Failure::Other(_)), "{code}");
         }
     }

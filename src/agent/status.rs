@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::candidacy::Standing;
-use capitana_core::health::{Health, Reading};
-use capitana_core::lease::Lease;
+use capitana_core::health::{Health, Proof, Reading, Verdict};
+use capitana_core::lease::{self, Lease};
 use capitana_core::registration::OwnZnode;
 use capitana_core::{Epoch, HostPort, Link};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::canary::CanaryStatus;
 use super::candidate::Candidate;
 use super::fence::FenceStatus;
 use super::lease::LeaseStatus;
@@ -37,8 +38,13 @@ pub struct HealthStatus {
     /// Whether the agent has just been started and cannot tell yet.
     #[serde(skip)]
     pub undecided: bool,
+    /// What `fit` rests on, and for how long.
+    #[serde(skip)]
+    pub proof: Proof,
     /// The last check.
     pub last_check: Option<LastCheck>,
+    /// The agent's own commits.
+    pub canary: CanaryStatus,
 }
 
 /// One check.
@@ -106,20 +112,25 @@ impl HealthStatus {
             since_ms: milliseconds(now),
             since_at: Instant::now(),
             undecided: true,
+            proof: verdict.proof,
             last_check: None,
+            canary: CanaryStatus::default(),
         }
     }
 
     /// Takes a verdict over.
-    pub fn update(&mut self, fit: bool, reason: String) {
-        if fit != self.fit {
+    pub fn update(&mut self, verdict: &Verdict) {
+        if verdict.fit != self.fit {
             let now = SystemTime::now();
             self.since = rfc3339(now);
             self.since_ms = milliseconds(now);
             self.since_at = Instant::now();
         }
-        self.fit = fit;
-        self.reason = reason;
+        self.fit = verdict.fit;
+        self.reason = verdict.reason.to_string();
+        self.proof = verdict.proof;
+        // Once there has been a verdict, there is one.
+        self.undecided &= verdict.is_undecided();
     }
 }
 
@@ -184,8 +195,12 @@ impl AgentView {
     /// Whether the server is the primary at this moment; the error says why that cannot be said.
     fn leads(&self) -> Result<(), String> {
         let registration = self.registration.borrow();
-        if self.candidate.standing() == Standing::Fenced {
-            return Err(self.candidate.reason());
+        match self.candidate.standing() {
+            Standing::Candidate | Standing::Delayed { .. } => {}
+            _ => return Err(self.candidate.reason()),
+        }
+        if self.lease.borrow().standing(BootClock.now()) == lease::Standing::Expired {
+            return Err("ZooKeeper has not answered for too long, and another may be elected".to_owned());
         }
         match (&registration.registered, &registration.zookeeper) {
             (None, _) => Err("it has no place in the election".to_owned()),

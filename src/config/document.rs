@@ -1,7 +1,6 @@
 //! A settings file: its keys, where each stands, and one clear line for whatever is wrong with it.
 //! Which keys there are is not known here.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, ValueDeserializer};
 
+use super::file;
 use super::value::shorten;
 use crate::error::{Error, Origin};
 
@@ -39,7 +39,7 @@ impl Document {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |source| Error::ReadFile { path: path.to_owned(), source };
         let mut text = String::new();
-        let file = File::open(path).map_err(unreadable)?;
+        let file = file::open(path).map_err(unreadable)?;
         let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
         if read as u64 > LONGEST {
             return Err(unreadable(io::Error::other("it is longer than 1 MiB, so it is no settings file")));

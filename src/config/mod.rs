@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 pub mod document;
+mod file;
 pub mod keys;
 pub mod load;
 mod password;

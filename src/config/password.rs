@@ -1,12 +1,13 @@
 //! Secrets, and the files that settings name: is a secret in a file or in the environment? Can the file be read, and by
 //! whom else? What is in a file is read where it is used, so that a new password needs no restart.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, fmt};
 
+use super::file;
 use super::source::{Source, variable};
 use crate::error::{Error, Origin};
 
@@ -123,10 +124,8 @@ pub(super) fn readable(
     let path = source.directory(id).unwrap_or(Path::new("")).join(named);
     let unreadable =
         |cause: String| Error::ReadNamed { origin: source.origin(id), path: path.clone(), cause };
-    File::open(&path).map_err(|error| unreadable(error.to_string()))?;
-    let metadata = fs::metadata(&path).map_err(|error| unreadable(error.to_string()))?;
-    if metadata.is_dir() {
-        return Err(unreadable("it is a directory".to_owned()));
+    match file::open(&path) {
+        Ok(_) => Ok(Some(path)),
+        Err(error) => Err(unreadable(error.to_string())),
     }
-    Ok(Some(path))
 }

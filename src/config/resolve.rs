@@ -14,7 +14,8 @@ use super::source::Source;
 use super::value::Text;
 use super::words::{Advertised, Name};
 use super::{
-    AgentConfig, CommonConfig, MonitorAccount, ProxyConfig, ServerAddress, ZooKeeperAccess, ZooKeeperAcl,
+    AgentConfig, CommonConfig, FenceMode, GaleraMode, MonitorAccount, ProxyConfig, ServerAddress,
+    ZooKeeperAccess, ZooKeeperAcl,
 };
 use crate::error::Error;
 
@@ -190,7 +191,7 @@ impl Daemon for AgentSettings {
             available_when_donor: self.available_when_donor,
             galera: self.galera,
             canary: self.canary,
-            fence: self.fence,
+            fence: self.fence(source)?,
             fence_quorum: self.fence_quorum,
             state_directory: self.state_directory.clone(),
             priority: self.priority,
@@ -204,6 +205,17 @@ impl Daemon for AgentSettings {
 }
 
 impl AgentSettings {
+    /// A server without Galera knows nothing of `wsrep_reject_queries`.
+    fn fence(&self, source: &Source<'_>) -> Result<FenceMode, Error> {
+        match (self.fence, self.galera) {
+            (FenceMode::Reject, GaleraMode::Off) => Err(source.error(
+                "fence",
+                "only a Galera node can reject queries, and galera is \"off\": choose \"read-only\"",
+            )),
+            (fence, _) => Ok(fence),
+        }
+    }
+
     /// A loopback address, or every address, says nothing to other hosts.
     fn admin_advertised(&mut self, listen: SocketAddr) -> Option<HostPort> {
         if self.admin_advertise.is_none() && !listen.ip().is_unspecified() && !listen.ip().is_loopback() {

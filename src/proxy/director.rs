@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use capitana_core::election::{Change, Event, newly_skipped};
 use capitana_core::failover::{BarrierEnd, EndedBy};
+use capitana_core::limit::RateLimit;
 use capitana_core::{Election, Epoch, Link, Route, View};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -13,6 +14,9 @@ use tokio::sync::watch;
 use super::lead::reason_to_skip;
 use super::route::RouteState;
 use super::shared::Shared;
+
+/// Lines about members that are not followed, at once; one more each second.
+const EXAMPLES: u32 = 10;
 
 /// The election as `/status` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +46,10 @@ pub struct Director {
     election: Election,
     status: watch::Sender<ElectionStatus>,
     path: String,
+    /// Lines about members that are not followed.
+    skips: RateLimit,
+    /// Lines about how many more there are.
+    summaries: RateLimit,
 }
 
 impl Director {
@@ -50,7 +58,8 @@ impl Director {
     pub fn new(shared: Arc<Shared>, path: String) -> (Self, watch::Receiver<ElectionStatus>) {
         let election = Election::new(shared.config.load().allow_upstreams.clone());
         let (status, receiver) = watch::channel(snapshot(&path, &election));
-        (Self { shared, election, status, path }, receiver)
+        let (skips, summaries) = (RateLimit::new(1, EXAMPLES), RateLimit::new(1, 1));
+        (Self { shared, election, status, path, skips, summaries }, receiver)
     }
 
     /// Takes in what the follower saw.
@@ -147,14 +156,30 @@ impl Director {
         }
     }
 
-    fn report_skipped(&self, before: &View) {
-        for skipped in newly_skipped(before, self.election.view()) {
+    fn report_skipped(&mut self, before: &View) {
+        let skipped = newly_skipped(before, self.election.view());
+        let mut untold = 0_usize;
+        for skipped in &skipped {
             self.shared.metrics.member_skipped(skipped.reason);
+            let Some(suppressed) = self.skips.admit(self.shared.now()) else {
+                self.shared.metrics.log_suppressed.inc();
+                untold += 1;
+                continue;
+            };
             tracing::warn!(
                 member = skipped.name,
                 epoch = skipped.epoch.0,
                 reason = skipped.reason.label(),
+                suppressed,
                 "a member of the election is not followed"
+            );
+        }
+        // One line for each change at most, and not for each of a thousand changes.
+        if untold > 0 && self.summaries.admit(self.shared.now()).is_some() {
+            tracing::warn!(
+                members = untold,
+                examples = skipped.len() - untold,
+                "more members of the election are not followed; /status lists them"
             );
         }
     }

@@ -39,6 +39,7 @@ mod status;
 mod stopwatch;
 mod threads;
 mod waiting;
+mod watchdog;
 mod worker;
 
 use std::pin::pin;
@@ -57,6 +58,7 @@ use crate::config::ProxyConfig;
 use crate::control::ZooKeeperConnector;
 use crate::error::Error;
 use crate::limits;
+use crate::service::Service;
 use crate::signals::{Signal, Signals};
 use director::{Director, ElectionStatus};
 use metrics::{ProxyMetrics, WorkerCounters};
@@ -104,7 +106,11 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         threads.start_acceptors(&shared, listeners, &workers)?;
         shared.workers.store(Some(Arc::new(workers)));
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
+        let service = Service::from_environment();
+        tokio::spawn(watchdog::run(Arc::clone(&shared), service));
+        service.ready("accepting clients");
         until_stopped(&shared, &mut signals, (&mut threads, follower.as_mut()), reload).await?;
+        service.stopping("letting sessions finish");
         wind_down(&shared, &mut signals, &mut threads).await;
         admin_stop.cancel();
         Ok(())
@@ -165,7 +171,7 @@ async fn until_stopped(
             () = &mut follower_ended => return Err(Error::Internal("the election's follower has ended".to_owned())),
             signal = signals.next() => match signal {
                 Signal::Stop => return Ok(()),
-                Signal::Reload => reload::reload(&shared.config, reload),
+                Signal::Reload => Service::from_environment().reloading(|| reload::reload(&shared.config, reload)),
             },
             role = threads.first_ended() => {
                 return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));

@@ -55,6 +55,11 @@ pub enum Task {
     },
     /// End the sessions marked true if nothing has happened since, and let the others go on.
     Settle(Vec<(u64, bool)>),
+    /// Say that the thread lives.
+    Answer {
+        /// Where that is said.
+        reply: oneshot::Sender<()>,
+    },
     /// List the sessions.
     List {
         /// Where the list goes.
@@ -142,6 +147,7 @@ impl Worker {
                 });
             }
             // Who asked may have gone meanwhile.
+            Task::Answer { reply } => drop(reply.send(())),
             Task::List { reply } => drop(reply.send(self.list())),
             Task::End { id, reply } => drop(reply.send(self.end_for_operator(id))),
             Task::Settle(verdicts) => self.settle(&verdicts),

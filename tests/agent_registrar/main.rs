@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar,
+    AgentMetrics, CanaryStatus, Candidate, Connect, FenceStatus, HealthStatus, Heart, Member, Registrar,
     RegistrationStatus, SteppedDown,
 };
+use capitana::clock::BootClock;
 use capitana::control::coordinator::read_election;
 use capitana::control::{Coordinator, LinkState};
+use capitana_core::health::Proof;
 use capitana_core::{Link, MemberData};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -56,7 +58,9 @@ impl Rig {
             since_ms: 1234,
             since_at: Instant::now(),
             undecided: false,
+            proof: Proof::new(BootClock.now(), Duration::from_secs(3600)),
             last_check: None,
+            canary: CanaryStatus::default(),
         });
         let data = MemberData {
             host: "db1.internal".to_owned(),
@@ -80,7 +84,6 @@ impl Rig {
             stop: stop.clone(),
             delay,
             fence: watch::channel(FenceStatus::default()).1,
-            checks_last: Duration::from_secs(3),
         };
         let (registrar, status) = Registrar::new(member, candidate, Heart::new().0, metrics, 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));

@@ -147,12 +147,6 @@ impl Election {
         self.read_failure.as_deref()
     }
 
-    /// How long ago the last believed reading was made.
-    #[must_use]
-    pub fn view_age(&self, now: Duration) -> Option<Duration> {
-        self.read_at.map(|at| now.saturating_sub(at))
-    }
-
     /// When the last believed reading was made, or was found to hold still.
     #[must_use]
     pub fn read_at(&self) -> Option<Duration> {

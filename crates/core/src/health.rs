@@ -18,7 +18,7 @@ mod verdict;
 use std::time::Duration;
 
 pub use commit::{Canary, Commit, Local};
-pub use proof::{Freshness, Proof};
+pub use proof::Proof;
 pub use reading::{Reading, STATUS_NAMES, VARIABLE_NAMES};
 pub use rules::{Galera, Rules};
 pub use unfit::Unfit;
@@ -159,7 +159,7 @@ impl Health {
     /// A check that was sent before the server crashed, or before the agent stood still, says nothing of now.
     fn is_too_old(&self, asked: Duration, now: Duration) -> bool {
         self.crashed_at.is_some_and(|at| asked <= at)
-            || Proof::new(asked, self.rules.lasts()).freshness(now) != Freshness::Fresh
+            || !Proof::new(asked, self.rules.lasts()).holds_at(now)
     }
 
     fn polled(&mut self, reading: &Reading, asked: Duration, now: Duration) -> Change {

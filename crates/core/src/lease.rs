@@ -82,16 +82,17 @@ impl Lease {
     }
 
     /// From when on the word of another agent counts: when half the session timeout has passed. Heartbeats come every
-    /// sixth of it, so another agent's lease is then at least a third old if ZooKeeper has failed for everybody, and no
-    /// longer held.
+    /// tenth of it, so another agent's lease is then over a third old if ZooKeeper has failed for everybody, and no longer
+    /// held.
     #[must_use]
     pub fn others_count_from(&self) -> Option<Duration> {
         self.current.map(|current| current.renewed + current.timeout / 2)
     }
 }
 
-/// Time between two heartbeats with this session timeout. Two of them may be lost before the lease is in doubt.
+/// Time between two heartbeats with this session timeout. Two of them may be lost before the lease is in doubt; and whoever
+/// was cut off for half the timeout is back before it has expired, though the cut was just before a heartbeat.
 #[must_use]
 pub fn heartbeat(timeout: Duration) -> Duration {
-    timeout / 6
+    timeout / 10
 }

@@ -101,12 +101,12 @@ fn a_stale_reading_does_not_make_the_view_young() {
     let mut election = election();
     election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     election.on(view(9, vec![]), Duration::from_secs(5));
-    assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
+    assert_eq!(election.read_at(), Some(Duration::from_secs(1)));
 }
 
 #[test]
 fn the_view_has_no_age_before_the_first_reading() {
-    assert_eq!(election().view_age(Duration::from_secs(8)), None);
+    assert_eq!(election().read_at(), None);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_list_seen_unchanged_makes_the_view_young() {
     let mut election = election();
     election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     assert_eq!(election.on(Event::Seen(10), Duration::from_secs(5)), Change::None);
-    assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(3)));
+    assert_eq!(election.read_at(), Some(Duration::from_secs(5)));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_list_seen_changed_does_not_make_the_view_young() {
     let mut election = election();
     election.on(view(10, vec![member("node-0000000000", 10, "db1")]), Duration::from_secs(1));
     election.on(Event::Seen(11), Duration::from_secs(5));
-    assert_eq!(election.view_age(Duration::from_secs(8)), Some(Duration::from_secs(7)));
+    assert_eq!(election.read_at(), Some(Duration::from_secs(1)));
 }
 
 #[test]

@@ -5,12 +5,16 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::daemon::{self, Agent, Daemons, Proxy};
-use crate::galera::{self, GaleraOptions, Node, Timeouts};
+use crate::door::Door;
+use crate::galera::{self, Disk, GaleraOptions, Node, Timeouts};
 use crate::gate::Place;
 use crate::lab::{Lab, Parts};
 use crate::progress::Progress;
 use crate::slot::Base;
 use crate::zookeeper::ZooKeeper;
+
+/// What it takes to fence in every mode. Not granted otherwise: who has it may log in to a full server.
+const FENCING: &str = "GRANT READ_ONLY ADMIN, CONNECTION ADMIN, SUPER ON *.* TO capitana@'%'";
 
 /// A lab to be: how many of what, and their settings. [`Lab::builder`] makes one with nothing in it.
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ pub struct Builder {
     galera: GaleraOptions,
     session_timeout: Duration,
     monitor: bool,
+    doors: bool,
+    fences: bool,
     agent_arguments: Vec<String>,
     proxy_arguments: Vec<String>,
 }
@@ -36,6 +42,8 @@ impl Default for Builder {
             galera: GaleraOptions::default(),
             session_timeout: Duration::from_secs(2),
             monitor: true,
+            doors: false,
+            fences: false,
             agent_arguments: Vec::new(),
             proxy_arguments: Vec::new(),
         }
@@ -85,6 +93,20 @@ impl Builder {
         self
     }
 
+    /// Ordinary servers in place of Galera nodes, with no replication between them.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.galera.plain = true;
+        self
+    }
+
+    /// How the nodes' disks can be stopped.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.galera.disk = disk;
+        self
+    }
+
     /// Options of the Galera provider, for example `gcache.size=128M`; they beat the lab's own.
     #[must_use]
     pub fn provider_options(mut self, options: &str) -> Self {
@@ -105,6 +127,20 @@ impl Builder {
     pub fn monitor(mut self, monitor: bool) -> Self {
         self.monitor = monitor;
         self
+    }
+
+    /// A door between each agent and ZooKeeper, by which it can be cut off.
+    #[must_use]
+    pub fn doors(mut self) -> Self {
+        self.doors = true;
+        self
+    }
+
+    /// Agents fence in this mode, and have the privileges for it.
+    #[must_use]
+    pub fn fence(mut self, mode: &str) -> Self {
+        self.fences = true;
+        self.agent_argument(&format!("--fence={mode}"))
     }
 
     /// One more argument for every agent.
@@ -147,6 +183,12 @@ impl Builder {
         let mut parts = Parts { nodes, zookeepers, ..Parts::default() };
         if self.agents || self.proxies > 0 {
             let daemons = self.daemons(&parts)?;
+            if let Some(node) = parts.nodes.first().filter(|_| self.fences) {
+                node.execute(FENCING).await?;
+            }
+            for index in 0..if self.doors { parts.nodes.len() } else { 0 } {
+                parts.doors.push(Door::open(lab.slot(), index, &parts.zookeepers).await?);
+            }
             parts.agents = self.start_agents(lab, &parts, &daemons).await?;
             parts.proxies = self.start_proxies(lab, &daemons).await?;
         }
@@ -174,7 +216,8 @@ impl Builder {
         }
         lab.progress().say(format_args!("installing MariaDB's system tables for {} nodes", self.nodes));
         let nodes = galera::install(lab.slot(), self.nodes, &self.galera).await?;
-        lab.progress().say(format_args!("starting {} Galera nodes", self.nodes));
+        let kind = if self.galera.plain { "servers" } else { "Galera nodes" };
+        lab.progress().say(format_args!("starting {} {kind}", self.nodes));
         for node in &nodes {
             node.start().await?;
         }
@@ -200,7 +243,11 @@ impl Builder {
     async fn start_agents(&self, lab: &Lab, parts: &Parts, daemons: &Daemons) -> Result<Vec<Agent>> {
         let mut agents = Vec::new();
         for (index, node) in parts.nodes.iter().enumerate().filter(|_| self.agents) {
-            let agent = Agent::new(lab.slot(), index, node, daemons)?;
+            let mut daemons = daemons.clone();
+            if let Some(door) = parts.doors.get(index) {
+                door.connect_string().clone_into(&mut daemons.zookeeper);
+            }
+            let agent = Agent::new(lab.slot(), index, node, &daemons)?;
             agent.start().await?;
             agent.wait_ready().await?;
             lab.progress().say(format_args!("{} watches {}", agent.name(), node.name()));

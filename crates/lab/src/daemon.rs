@@ -30,11 +30,15 @@ const AGENT_ADMIN: u16 = 9308;
 /// Both daemons are up within milliseconds; then they need ZooKeeper and, the agents, two good checks.
 const READY: Duration = Duration::from_secs(30);
 
+/// After how long without a word a service manager takes an agent of a lab for frozen.
+pub const WATCHDOG: Duration = Duration::from_secs(3);
+
 /// `capitana agent` beside a node. What can be done to its process is [`Process`]'s.
 #[derive(Debug)]
 pub struct Agent {
     process: Process,
     admin: SocketAddr,
+    notify: PathBuf,
 }
 
 /// `capitana proxy`. What can be done to its process is [`Process`]'s.
@@ -75,13 +79,20 @@ impl Agent {
         arguments.extend(["--admin-advertise", &advertised].map(OsString::from));
         arguments.extend([OsString::from("--state-directory"), state.into()]);
         arguments.extend(daemons.agent.iter().map(OsString::from));
-        let process = Process::new(slot.directory(), &name, recipe(daemons.program.clone(), arguments))?;
-        Ok(Self { process, admin })
+        let notify = slot.directory().join(&name).join("notify");
+        let recipe = managed(recipe(daemons.program.clone(), arguments), notify.clone());
+        let process = Process::new(slot.directory(), &name, recipe)?;
+        Ok(Self { process, admin, notify })
     }
 
     /// Where it serves `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where it tells a service manager how it is: whoever plays one binds this socket, and hears of it every half [`WATCHDOG`].
+    pub fn notify(&self) -> &Path {
+        &self.notify
     }
 
     /// Waits until it answers.
@@ -194,6 +205,15 @@ fn recipe(program: PathBuf, arguments: Vec<OsString>) -> Recipe {
     Arc::new(move || {
         let mut command = Command::new(&program);
         command.args(&arguments);
+        Ok(command)
+    })
+}
+
+/// The same, started as systemd starts a unit with `Type=notify` and `WatchdogSec`.
+fn managed(recipe: Recipe, notify: PathBuf) -> Recipe {
+    Arc::new(move || {
+        let mut command = recipe()?;
+        command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
         Ok(command)
     })
 }

@@ -74,3 +74,26 @@ fn command(lab: &Path, failed: &Path) -> Command {
         .current_dir("/");
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_logs_of_the_last_ten_failed_labs_are_kept() {
+        let base = tempfile::tempdir().unwrap();
+        let failed = base.path().join("failed");
+        for number in 0..12 {
+            let lab = base.path().join(format!("lab-{number}"));
+            fs::create_dir(&lab).unwrap();
+            fs::write(lab.join("node1.log"), "what went wrong").unwrap();
+            File::create(lab.join(KEEP)).unwrap();
+            clear(&lab, &failed).unwrap();
+        }
+        assert_eq!(fs::read_dir(&failed).unwrap().count(), 10);
+        assert!(failed.join("lab-11/node1.log").exists());
+        assert!(!failed.join("lab-1").exists());
+    }
+}

@@ -32,6 +32,8 @@ if [ -e "$lab/keep" ]; then
     find "$lab" -mindepth 1 -type d -empty -delete
     mkdir -p "$failed"
     mv "$lab" "$failed/"
+    # The last ten: whoever breaks things all day would fill the disk.
+    ls -1dt "$failed"/*/ 2>/dev/null | tail -n +11 | while IFS= read -r old; do rm -rf "$old"; done
 else
     rm -rf "$lab"
 fi

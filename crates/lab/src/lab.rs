@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::builder::Builder;
 use crate::daemon::{Agent, Proxy};
+use crate::door::Door;
 use crate::galera::Node;
 use crate::gate::Place;
 use crate::keeper::Keeper;
@@ -39,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) zookeepers: Vec<ZooKeeper>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) proxies: Vec<Proxy>,
+    pub(crate) doors: Vec<Door>,
 }
 
 impl Lab {
@@ -60,6 +62,11 @@ impl Lab {
     /// The agents: `agents()[i]` watches `nodes()[i]`.
     pub fn agents(&self) -> &[Agent] {
         &self.parts.agents
+    }
+
+    /// The doors: `doors()[i]` is between `agents()[i]` and ZooKeeper. None where they were not asked for.
+    pub fn doors(&self) -> &[Door] {
+        &self.parts.doors
     }
 
     /// The proxies.

@@ -11,6 +11,8 @@ pub mod candidates;
 pub mod certs;
 pub mod client;
 mod daemon;
+mod election;
+mod door;
 mod forwarder;
 mod galera;
 mod gate;
@@ -32,7 +34,7 @@ mod zookeeper;
 
 pub use builder::Builder;
 pub use daemon::{Agent, Proxy, program};
-pub use galera::{APP, MONITOR, Node, NodeStatus, Timeouts};
+pub use galera::{APP, Disk, MONITOR, Node, NodeStatus, StoppedDisk, Timeouts};
 pub use keeper::MARKER;
 pub use lab::Lab;
 pub use limit::{Limit, Measure};

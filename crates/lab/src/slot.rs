@@ -153,6 +153,11 @@ impl Slot {
         self.address(41, index)
     }
 
+    /// What stands between agent `index` (from 0) and ZooKeeper, where anything does: `127.77.N.61` and up.
+    pub fn door(&self, index: usize) -> Ipv4Addr {
+        self.address(61, index)
+    }
+
     /// Where node `index` receives a state transfer. A port of its own on this machine: the transfer script takes a
     /// port for taken when it is in use on any address.
     pub(crate) fn transfer(&self, index: usize) -> SocketAddr {

@@ -31,13 +31,23 @@ pub struct Election {
     pub connected: bool,
     /// The primary that is elected, whether or not clients are led there yet.
     pub primary: Option<Route>,
-    /// The candidates in order; the first is the primary.
+    /// The candidates in order. The first is the primary, unless a newer one has been followed before.
     pub members: Vec<Member>,
+}
+
+impl Election {
+    /// The candidate that is elected.
+    pub fn leader(&self) -> Option<&Member> {
+        let primary = self.primary.as_ref()?;
+        self.members.iter().find(|member| member.epoch == primary.epoch)
+    }
 }
 
 /// A candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Member {
+    /// The creation zxid of its znode.
+    pub epoch: i64,
     /// The znode's name.
     pub name: String,
     /// The candidate, `host:port`.

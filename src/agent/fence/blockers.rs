@@ -32,10 +32,11 @@ impl Session {
         Some(Self { id: row.get("Id")?, user: row.get("User")?, command: row.get("Command")? })
     }
 
-    /// The agent's own sessions do not write for anybody, and replicas go on to read.
+    /// The agent's own sessions watch the server, and replicas go on to read. In the end the agent's own go as well: its
+    /// commit of a row may hang.
     fn is_among(&self, whom: Whom, own: &str) -> bool {
         let client = !OF_THE_SERVER.contains(&self.user.as_str())
-            && self.user != own
+            && (self.user != own || whom == Whom::Everybody)
             && self.command != "Daemon"
             && !self.command.starts_with("Binlog Dump")
             && !self.command.starts_with("Slave");
@@ -50,14 +51,15 @@ pub fn among(sessions: &[Row], whom: Whom, own: &str) -> Vec<u64> {
     sessions.filter(|session| session.is_among(whom, own)).map(|session| session.id).collect()
 }
 
-/// Ends these sessions; answers how many.
+/// Ends these sessions, but not the two that set the fence; answers how many.
 ///
 /// # Errors
 /// The connection's, or the last refusal if none could be ended.
-pub async fn end(conn: &mut Conn, whom: Whom, own: &str) -> Result<usize, SqlError> {
+pub async fn end(conn: &mut Conn, whom: Whom, own: &str, acts: u32) -> Result<usize, SqlError> {
     let (mut ended, mut refused) = (0, None);
+    let spared = [u64::from(acts), u64::from(conn.id())];
     let sessions: Vec<Row> = conn.query(SESSIONS).await?;
-    for id in among(&sessions, whom, own) {
+    for id in among(&sessions, whom, own).into_iter().filter(|id| !spared.contains(id)) {
         match conn.query_drop(format!("KILL {id}")).await {
             Ok(()) => ended += 1,
             Err(error) if error.is_fatal() => return Err(error),
@@ -115,11 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_own_threads_the_agents_and_replicas_are_left_alone() {
+    fn the_agents_own_sessions_go_last() {
+        let own = session("capitana", "Query");
+        assert!(!own.is_among(Whom::AtWork, "capitana") && own.is_among(Whom::Everybody, "capitana"));
+    }
+
+    #[test]
+    fn the_servers_own_threads_and_replicas_are_left_alone() {
         for (user, command) in [
             ("system user", "Sleep"),
             ("event_scheduler", "Daemon"),
-            ("capitana", "Query"),
             ("replica", "Binlog Dump"),
             ("replica", "Binlog Dump GTID"),
             ("system user", "Slave_SQL"),

@@ -127,7 +127,7 @@ impl Hand {
             if let Ok((acts, outcome)) = timeout(pace.grace, &mut setting).await {
                 return self.back(acts, outcome);
             }
-            self.end(whom, pace.limit).await;
+            self.end(whom, id, pace.limit).await;
         }
         if let Ok((acts, outcome)) = timeout(pace.limit, &mut setting).await {
             return self.back(acts, outcome);
@@ -156,9 +156,9 @@ impl Hand {
         self.ask("SET GLOBAL wsrep_reject_queries=ALL_KILL", pace.limit).await.map(drop)
     }
 
-    async fn end(&mut self, whom: Whom, limit: Duration) {
+    async fn end(&mut self, whom: Whom, acts: u32, limit: Duration) {
         let Some(clears) = &mut self.clears else { return };
-        match timeout(limit, blockers::end(clears, whom, &self.user)).await {
+        match timeout(limit, blockers::end(clears, whom, &self.user, acts)).await {
             Ok(Ok(0)) => {}
             Ok(Ok(sessions)) => tracing::warn!(sessions, "ended sessions that held up the fence"),
             Ok(Err(error)) => tracing::warn!(cause = words(&error), "cannot end what holds up the fence"),

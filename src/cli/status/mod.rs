@@ -63,7 +63,7 @@ pub(super) struct ElectionStatus {
     pub(super) path: Option<String>,
     /// A fixed primary, which stands in for the election.
     pub(super) fixed_primary: Option<HostPort>,
-    /// The first of the members.
+    /// The first of the members, of those that are not older than what a proxy has followed.
     pub(super) primary: Option<Member>,
     /// The primary's epoch.
     pub(super) epoch: Option<Epoch>,
@@ -127,7 +127,11 @@ fn bad_address(problem: &str) -> Error {
 async fn gather(known: &Known, addresses: Vec<HostPort>) -> (Status, Result<(), Error>) {
     let ((election, outcome), proxies) =
         tokio::join!(election_status(&known.from, known.timeout), proxies::ask(addresses, known.timeout));
-    (Status { election, proxies }, outcome)
+    let mut status = Status { election, proxies };
+    if let Some(newest) = proxies::newest_epoch(&status.proxies) {
+        status.election.lead_since(newest);
+    }
+    (status, outcome)
 }
 
 async fn election_status(from: &From, limit: Duration) -> (ElectionStatus, Result<(), Error>) {
@@ -137,6 +141,14 @@ async fn election_status(from: &From, limit: Duration) -> (ElectionStatus, Resul
             let fixed_primary = Some(primary.clone());
             (ElectionStatus { fixed_primary, ..ElectionStatus::default() }, Ok(()))
         }
+    }
+}
+
+impl ElectionStatus {
+    /// Takes for the primary who is it for proxies that have followed this epoch: they never go back to an older one.
+    fn lead_since(&mut self, newest: Epoch) {
+        self.primary = self.members.iter().find(|member| member.epoch >= newest).cloned();
+        self.epoch = self.primary.as_ref().map(|primary| primary.epoch);
     }
 }
 
@@ -151,15 +163,36 @@ async fn read(election: &Election, limit: Duration) -> (ElectionStatus, Result<(
             if !reading.exists {
                 status.error = Some("the znode does not exist: no agent has registered yet".to_owned());
             }
-            status.primary = reading.view.members.first().cloned();
-            status.epoch = status.primary.as_ref().map(|primary| primary.epoch);
             status.members = reading.view.members;
             status.skipped = reading.view.skipped;
+            status.lead_since(Epoch(i64::MIN));
             (status, Ok(()))
         }
         Err(error) => {
             status.error = Some(error.to_string());
             (status, Err(error))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(epoch: i64) -> Member {
+        let upstream = HostPort::new("db1", 3306).unwrap();
+        Member { name: format!("node-{epoch:010}"), upstream, epoch: Epoch(epoch), node: None }
+    }
+
+    #[test]
+    fn a_member_that_proxies_have_passed_over_is_not_the_primary() {
+        let mut status =
+            ElectionStatus { members: vec![member(3), member(5), member(7)], ..Default::default() };
+        status.lead_since(Epoch(i64::MIN));
+        assert_eq!(status.epoch, Some(Epoch(3)));
+        status.lead_since(Epoch(5));
+        assert_eq!(status.primary, Some(member(5)));
+        status.lead_since(Epoch(8));
+        assert_eq!((status.primary, status.epoch), (None, None));
     }
 }

@@ -35,9 +35,9 @@ fn election(election: &ElectionStatus, out: &mut dyn Write) -> io::Result<()> {
 
 fn members(election: &ElectionStatus, out: &mut dyn Write) -> io::Result<()> {
     let mut rows = vec![row(["", "EPOCH", "MEMBER", "NODE", "ZNODE"])];
-    for (place, member) in election.members.iter().enumerate() {
+    for member in &election.members {
         rows.push(row([
-            if place == 0 { "*" } else { "" },
+            if election.epoch == Some(member.epoch) { "*" } else { "" },
             &member.epoch.to_string(),
             &member.upstream.to_string(),
             member.node.as_deref().unwrap_or("-"),

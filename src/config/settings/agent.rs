@@ -19,7 +19,7 @@ settings! {
         #[arg(env = "CAPITANA_SERVER", value_name = "ADDRESS", default_value = "127.0.0.1:3306")]
         server: Text<ServerAddress>,
 
-        /// The account with which the server is checked; it needs no privilege
+        /// The account with which the server is checked; it needs no privilege but for the canary
         #[arg(env = "CAPITANA_USER", value_name = "NAME", default_value = "capitana")]
         user: Text<Name>,
 

@@ -10,17 +10,6 @@ pub struct Proof {
     lasts: Duration,
 }
 
-/// What may be done on a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Freshness {
-    /// It holds.
-    Fresh,
-    /// It may have become untrue: nothing new is done on it, and the next check will say.
-    Stale,
-    /// It has been so for as long again: nobody checks any more, and it does not hold.
-    Lapsed,
-}
-
 impl Proof {
     /// A check that was sent at `asked` and speaks for `lasts`, on the clock of whoever asks for its freshness.
     #[must_use]
@@ -28,16 +17,10 @@ impl Proof {
         Self { asked, lasts }
     }
 
-    /// How fresh it is.
+    /// Whether the verdict may be acted upon. Where it may not, nothing new is done: what is there stays until the next
+    /// check says whether it should.
     #[must_use]
-    pub fn freshness(self, now: Duration) -> Freshness {
-        let age = now.saturating_sub(self.asked);
-        if age <= self.lasts {
-            Freshness::Fresh
-        } else if age <= self.lasts * 2 {
-            Freshness::Stale
-        } else {
-            Freshness::Lapsed
-        }
+    pub fn holds_at(self, now: Duration) -> bool {
+        now.saturating_sub(self.asked) <= self.lasts
     }
 }

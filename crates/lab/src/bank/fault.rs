@@ -21,12 +21,14 @@ pub(crate) enum Fault {
     /// mariadbd and agent stand still from the same moment on, their connections open: what the others see of a host that
     /// has lost its power or its network.
     HostDown,
+    /// mariadbd alone stands still, its connections open.
+    Frozen,
     /// SIGTERM of the agent.
     StepDown,
 }
 
 impl Fault {
-    /// Every way.
+    /// The ways that are taken by turns.
     pub(crate) const ALL: [Self; 4] = [Self::Crash, Self::StepDown, Self::HostDown, Self::Stop];
 
     /// Makes it happen to node `primary`, and does not wait for what follows.
@@ -39,6 +41,7 @@ impl Fault {
             Self::Crash => node.signal(Signal::KILL),
             Self::Stop => node.signal(Signal::TERM),
             Self::HostDown => node.freeze().and_then(|()| agent.freeze()),
+            Self::Frozen => node.freeze(),
             Self::StepDown => agent.signal(Signal::TERM),
         }
     }
@@ -58,6 +61,7 @@ impl Fault {
                 node.thaw()?;
                 agent.thaw()?;
             }
+            Self::Frozen => node.thaw()?,
             Self::StepDown => {
                 agent.wait_exit(MEND).await?;
                 agent.start().await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::PORT;
+use super::disk::Disk;
 use crate::slot::Slot;
 
 /// Debian's `galera-4`.
@@ -22,6 +23,10 @@ pub(crate) struct GaleraOptions {
     pub(crate) provider: String,
     /// Options of mariadbd, which beat the lab's own: name and value.
     pub(crate) server: Vec<(String, String)>,
+    /// Ordinary servers: without Galera, and without any replication.
+    pub(crate) plain: bool,
+    /// How the nodes' disks can be stopped.
+    pub(crate) disk: Disk,
 }
 
 impl GaleraOptions {
@@ -97,7 +102,8 @@ pub(super) fn write(
     options: &GaleraOptions,
 ) -> Result<()> {
     let mut file = String::from("[mariadbd]\n");
-    let lines = server(directory, slot, index).into_iter().chain(wsrep(slot, index, count, options));
+    let galera = if options.plain { Vec::new() } else { wsrep(slot, index, count, options) };
+    let lines = server(directory, slot, index).into_iter().chain(galera);
     for (name, value) in lines.chain(options.server.iter().map(|(n, v)| (n.as_str(), v.clone()))) {
         let _ = writeln!(file, "{name}={value}");
     }

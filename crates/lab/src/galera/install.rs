@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{GaleraOptions, Node, config};
+use super::{GaleraOptions, Node, config, disk};
 use crate::keeper::MARKER;
 use crate::slot::Slot;
 
@@ -25,12 +25,17 @@ pub(crate) async fn install(slot: &Slot, count: usize, options: &GaleraOptions) 
     own(slot, &nodes)?;
     let (lab, directory) = (slot.directory().to_owned(), first.directory().to_owned());
     tokio::task::spawn_blocking(move || create(&lab, &directory)).await??;
-    set_position(first).await?;
+    if !options.plain {
+        set_position(first).await?;
+    }
     for (index, node) in nodes.iter().enumerate() {
         if index > 0 {
             copy(first, node)?;
         }
-        record_view(node, index, 1 + others.len())?;
+        if !options.plain {
+            record_view(node, index, 1 + others.len())?;
+        }
+        disk::install(node.directory(), options.disk)?;
     }
     Ok(nodes)
 }

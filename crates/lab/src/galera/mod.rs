@@ -1,8 +1,10 @@
 //! Owns a Galera node of a lab: its process, its addresses, and whether it is ready.
 //!
-//! Its settings are in `config`, where its data come from in `install`, how it restarts after a crash in `recovery`.
+//! Its settings are in `config`, where its data come from in `install`, how it restarts after a crash in `recovery`, how
+//! its disk can be stopped in `disk`.
 
 mod config;
+mod disk;
 mod install;
 mod recovery;
 
@@ -20,9 +22,11 @@ use crate::client;
 use crate::process::Process;
 use crate::slot::Slot;
 use crate::wait::wait_until;
+use recovery::Start;
 
 pub(crate) use config::GaleraOptions;
 pub use config::Timeouts;
+pub use disk::{Disk, StoppedDisk};
 pub(crate) use install::install;
 
 /// The port of clients, on each node's own address.
@@ -42,6 +46,8 @@ pub struct Node {
     process: Process,
     address: Ipv4Addr,
     socket: PathBuf,
+    plain: bool,
+    disk: Disk,
 }
 
 /// What a node says of itself.
@@ -62,11 +68,14 @@ impl Node {
     fn new(slot: &Slot, index: usize, count: usize, options: &GaleraOptions) -> Result<Self> {
         let name = format!("node{}", index + 1);
         let directory = slot.directory().join(&name);
-        let recipe = recovery::recipe(directory.clone(), count == 1);
+        let start = if options.plain { Start::Plain } else { Start::of_cluster(count) };
+        let recipe =
+            disk::recipe(directory.clone(), options.disk, recovery::recipe(directory.clone(), start));
         let process = Process::new(slot.directory(), &name, Arc::new(recipe))?;
         config::write(&directory, slot, index, count, options)?;
         let socket = config::socket(&directory);
-        Ok(Self { process, address: slot.node(index), socket })
+        let (plain, disk) = (options.plain, options.disk);
+        Ok(Self { process, address: slot.node(index), socket, plain, disk })
     }
 
     /// Its address for clients.
@@ -116,6 +125,14 @@ impl Node {
         })
     }
 
+    /// Stops its disk, as the builder's [`Disk`] says that it can be, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// It was not built so, does not run, or the disk cannot be stopped.
+    pub fn stop_disk(&self) -> Result<StoppedDisk> {
+        disk::stop(self.disk, self.directory(), self.pid())
+    }
+
     /// Waits until it accepts statements in a cluster of `size` nodes.
     ///
     /// # Errors
@@ -127,6 +144,9 @@ impl Node {
             Err(ended) => Some(Err(ended)),
             Ok(()) => {
                 let status = self.status().await.ok()?;
+                if self.plain {
+                    return Some(Ok(()));
+                }
                 (status.ready && status.state == "Synced" && status.size == size).then_some(Ok(()))
             }
         };

@@ -11,10 +11,32 @@ use crate::keeper::MARKER;
 
 const MARIADBD: &str = "/usr/sbin/mariadbd";
 
-/// How the node of `directory` is started, each time anew from what its last run left. `alone`: it is a whole cluster.
-pub(super) fn recipe(directory: PathBuf, alone: bool) -> impl Fn() -> Result<Command> {
+/// What a mariadbd is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Nothing: there is no Galera.
+    Plain,
+    /// A cluster of itself.
+    Alone,
+    /// A cluster of several.
+    Member,
+}
+
+impl Start {
+    /// Of a cluster of `count` nodes.
+    pub(super) fn of_cluster(count: usize) -> Self {
+        if count == 1 { Self::Alone } else { Self::Member }
+    }
+}
+
+/// How the node of `directory` is started, each time anew from what its last run left.
+pub(super) fn recipe(directory: PathBuf, start: Start) -> impl Fn() -> Result<Command> {
     move || {
         let mut command = command(&directory)?;
+        if start == Start::Plain {
+            return Ok(command);
+        }
+        let alone = start == Start::Alone;
         if alone {
             allow_founding(&directory)?;
         }

@@ -94,6 +94,7 @@ impl Writer {
                 Err(Failure::Refused) => {
                     self.ledger.refused += 1;
                     self.session = Some(session);
+                    tokio::time::sleep(PACE).await;
                 }
                 Err(Failure::Broken(error)) => self.session_broke(&error),
             }
@@ -197,10 +198,11 @@ async fn has_ended(socket: &Path, thread: u32) -> bool {
     tokio::time::timeout(ANSWER, ask).await.unwrap_or(false)
 }
 
-/// Deadlock, lock wait timeout, and a node that accepts no statements: the server says that nothing was written.
+/// Deadlock, lock wait timeout, a node that accepts no statements, and one that is read-only: the server says that nothing
+/// was written.
 fn failure(error: Error) -> Failure {
     match error {
-        Error::Server(ref server) if [1213, 1205, 1047].contains(&server.code) => Failure::Refused,
+        Error::Server(ref server) if [1213, 1205, 1047, 1290].contains(&server.code) => Failure::Refused,
         error => Failure::Broken(error),
     }
 }

@@ -1,14 +1,23 @@
 //! Owns the list of scenarios, and how one is run. Each is a module beside this one.
 
 mod aborted_clients;
+mod agent_cut_long;
+mod agent_cut_short;
+mod agent_freeze;
+mod canary_cost;
+mod connections_full;
 mod crash_primary;
+mod detect_crash;
 mod drain_race;
 mod drivers;
+mod fencing;
 mod follow;
 mod host_down;
 mod kazoo;
 mod long_transaction;
+mod mariadb_frozen;
 mod no_primary;
+mod plain_mariadb;
 mod proxy_header;
 mod raw;
 mod read_after_write;
@@ -19,7 +28,9 @@ mod stale_follower;
 mod step_down;
 mod stop_primary;
 mod storm;
+mod stuck_commits;
 pub mod sysbench;
+mod zk_down_fence;
 mod zk_leader_and_primary;
 mod zk_member_loss;
 pub mod zk_outage;
@@ -75,6 +86,16 @@ pub fn all() -> Vec<Scenario> {
         storm::SCENARIO,
         aborted_clients::SCENARIO,
         proxy_header::SCENARIO,
+        agent_freeze::SCENARIO,
+        agent_cut_short::SCENARIO,
+        agent_cut_long::SCENARIO,
+        zk_down_fence::SCENARIO,
+        detect_crash::SCENARIO,
+        connections_full::SCENARIO,
+        stuck_commits::SCENARIO,
+        mariadb_frozen::SCENARIO,
+        plain_mariadb::SCENARIO,
+        canary_cost::SCENARIO,
     ]
 }
 

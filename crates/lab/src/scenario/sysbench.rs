@@ -45,6 +45,24 @@ async fn load(lab: &Lab, duration: Duration, report: &mut Report) -> Result<()> 
     judge(&said, report)
 }
 
+/// Fills the tables.
+///
+/// # Errors
+/// sysbench is missing, or fails.
+pub(super) async fn prepare(lab: &Lab, address: SocketAddr) -> Result<()> {
+    run_to_end(sysbench(lab, address, "prepare", &[])?, PATIENCE).await.map(drop)
+}
+
+/// Transactions a second in one run of `duration`.
+///
+/// # Errors
+/// sysbench fails.
+pub(super) async fn transactions(lab: &Lab, address: SocketAddr, duration: Duration) -> Result<f64> {
+    let options = ["--time", &duration.as_secs().to_string(), "--threads", THREADS];
+    let said = run_to_end(sysbench(lab, address, "run", &options)?, duration + PATIENCE).await?;
+    number_in_brackets(&said, "transactions:")
+}
+
 fn sysbench(lab: &Lab, address: SocketAddr, step: &str, options: &[&str]) -> Result<Process> {
     let mut arguments = vec![
         "oltp_read_write".to_owned(),
@@ -71,9 +89,11 @@ fn sysbench(lab: &Lab, address: SocketAddr, step: &str, options: &[&str]) -> Res
 }
 
 async fn run_to_end(process: Process, patience: Duration) -> Result<String> {
+    // The log is that of all runs.
+    let before = std::fs::read_to_string(process.log_path()).map_or(0, |log| log.len());
     process.start().await.context("`scripts/install test` installs sysbench")?;
     let status = process.wait_exit(patience).await?;
-    let said = std::fs::read_to_string(process.log_path())?;
+    let said = std::fs::read_to_string(process.log_path())?.split_off(before);
     if !status.success() {
         bail!("{} ended with {status}; the end of its output:\n{}", process.name(), process.log_tail(15));
     }

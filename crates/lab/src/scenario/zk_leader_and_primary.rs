@@ -62,7 +62,7 @@ async fn lose_host(lab: &Lab, end: End, report: &mut Report) -> Result<()> {
     let primary = scene.primary()?;
     let leader = leader(lab).await.context("ZooKeeper has no leader")?;
     let status = lab.proxies()[0].status().await?;
-    let member = status.election.members.first().context("nobody is elected")?.name.clone();
+    let member = status.election.leader().context("nobody is elected")?.name.clone();
     let successor = status.election.members.get(1).and_then(|next| lab.node_at(&next.upstream));
     let successor = &lab.nodes()[successor.context("there is no second candidate")?];
     let others = lab.zookeepers().iter().enumerate().filter(|(index, _)| *index != leader);

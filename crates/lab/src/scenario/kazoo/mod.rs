@@ -77,7 +77,7 @@ async fn kazoo_follows_capitana(lab: &Lab, proxy: &Proxy, kazoo: &Kazoo, report:
 async fn agree(lab: &Lab, proxy: &Proxy, watcher: &Watcher, report: &mut Report) -> Result<Route> {
     let status = proxy.status().await?;
     let route = status.route.context("the proxy has no primary")?;
-    let member = status.election.members.first().context("the proxy sees no members")?;
+    let member = status.election.leader().context("the proxy sees no primary")?;
     let first = watcher.wait_names(&member.name).await?;
     report.check(first.czxid == Some(route.epoch), || {
         format!("kazoo's first child was created in {:?}, the proxy's epoch is {}", first.czxid, route.epoch)
@@ -85,7 +85,7 @@ async fn agree(lab: &Lab, proxy: &Proxy, watcher: &Watcher, report: &mut Report)
     let host = route.upstream.rsplit_once(':').map_or("", |(host, _)| host);
     report.check(first.data.contains(host), || format!("kazoo reads '{}', the proxy {host}", first.data));
     report.check(member.upstream == route.upstream, || {
-        format!("{} is first, but not the route", member.upstream)
+        format!("{} is elected, but not the route", member.upstream)
     });
     lab.progress().say(format_args!("kazoo and the proxy agree on {}, at {}", member.name, route.upstream));
     Ok(route)
