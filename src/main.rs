@@ -14,6 +14,12 @@ use capitana::error::Error;
 use capitana::logging::LogControl;
 use capitana::{agent, exit, logging, proxy};
 use clap::ArgMatches;
+use tikv_jemallocator::Jemalloc;
+
+/// An idle session is a handful of allocations that tokio aligns to 128 bytes, and glibc pads each by up to 128 more: 1.8 KB
+/// a session instead of 1.5 (measured with 4,500 of them). The language wants a static here.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();

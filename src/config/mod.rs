@@ -122,6 +122,10 @@ pub struct ProxyConfig {
     pub proxy_protocol: ProxyProtocol,
     /// Addresses that must begin with a PROXY header. Empty: none may.
     pub accept_proxy_protocol: Vec<capitana_core::AllowRule>,
+    /// Addresses of this host to connect to servers from. Empty: the system chooses.
+    pub source_addresses: Vec<std::net::IpAddr>,
+    /// How long a peer may take no data. None: as long as it lives.
+    pub stall_timeout: Option<Duration>,
     /// Relay threads. None: one a core.
     pub threads: Option<usize>,
 }

@@ -79,6 +79,8 @@ impl Daemon for ProxySettings {
             barrier_fallback: self.barrier_fallback,
             proxy_protocol: self.proxy_protocol,
             accept_proxy_protocol: self.accept_proxy_protocol.iter().map(|rule| rule.value.clone()).collect(),
+            source_addresses: self.source_addresses.iter().map(|address| address.value).collect(),
+            stall_timeout: self.stall_timeout.as_ref().map(|text| text.value.0),
             threads: self.threads(source)?,
             common,
         })

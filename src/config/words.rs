@@ -99,6 +99,14 @@ impl Word for SocketAddr {
     }
 }
 
+impl Word for IpAddr {
+    const EXPECTED: &'static str = "an IP address, such as \"10.0.0.5\" or \"fd00::5\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| String::new())
+    }
+}
+
 impl Word for HostPort {
     const EXPECTED: &'static str = "host:port, such as \"db1.internal:3306\"";
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use capitana_core::name_after_wrap;
 use tokio::sync::Mutex;
 use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, Stat as ZkStat, StateWatcher,
+    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, Stat as ZkStat,
+    StateWatcher,
 };
 
 use super::access::Creator;

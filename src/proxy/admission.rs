@@ -94,17 +94,17 @@ impl ClientPlaces {
             return None;
         }
         *count += 1;
-        Some(ClientPlace(Some((Arc::clone(places), ip))))
+        Some(ClientPlace(Some(Box::new((Arc::clone(places), ip)))))
     }
 }
 
-/// A connection that counts for its client, until it is dropped.
+/// A connection that counts for its client, until it is dropped. Boxed, as every session has one and few proxies count.
 #[derive(Debug)]
-pub struct ClientPlace(Option<(Arc<ClientPlaces>, IpAddr)>);
+pub struct ClientPlace(Option<Box<(Arc<ClientPlaces>, IpAddr)>>);
 
 impl Drop for ClientPlace {
     fn drop(&mut self) {
-        let Some((places, ip)) = self.0.take() else { return };
+        let Some((places, ip)) = self.0.take().map(|place| *place) else { return };
         let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = taken.entry(ip) {
             *entry.get_mut() -= 1;

@@ -10,7 +10,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::dial;
 use super::part::{Parting, part};
 use super::waiting::Place;
 use super::worker::Worker;
@@ -53,8 +52,8 @@ pub async fn begin(
     let config = worker.shared.config.load_full();
     let (started, epoch) = (Instant::now(), route.epoch);
     worker.shared.milestones.dialling(epoch);
-    let greeted = match timeout_at(deadline, dial(&route.upstream, config.dial_timeout, &config.listen)).await
-    {
+    let dialled = worker.shared.dialler.dial(&route.upstream, config.dial_timeout, &config.listen);
+    let greeted = match timeout_at(deadline, dialled).await {
         Ok(Ok(stream)) => {
             let connection = Some((stream, place));
             let greeting = Vec::with_capacity(GREETING);
@@ -69,6 +68,9 @@ pub async fn begin(
             }
         }
         Ok(Err(error)) => {
+            if error.kind() == io::ErrorKind::AddrNotAvailable {
+                worker.shared.metrics.dials_without_port.inc();
+            }
             place.failed(&error.to_string());
             Err(Unbegun::Failed(error.to_string()))
         }

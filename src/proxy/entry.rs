@@ -5,21 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capitana_core::EndReason;
 use capitana_core::handshake::Handshake;
 use capitana_core::packet::HEADER;
 use capitana_core::tls::Records;
-use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
 use super::close::refuse;
-use super::dial::tune;
 use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::leash::{Leash, Phase};
 use super::relay::Relay;
-use super::session::{Epilogue, Opened};
+use super::session::Epilogue;
 use super::waiting::Place;
 use super::worker::Worker;
 
@@ -34,10 +33,10 @@ pub struct Entered {
     pub handshake: Handshake,
     /// What it has said of TLS so far.
     pub records: Records,
-    /// Where the server stands in the election.
-    pub route: Route,
     /// Its place on the server.
     pub place: Place,
+    /// When the handshake began, with the server's greeting.
+    pub greeted: Instant,
     /// When the handshake has to be over.
     pub deadline: Instant,
     /// Its place among the connections of its address.
@@ -54,26 +53,23 @@ pub async fn enter(
     mut client: TcpStream,
     places: &Arc<ClientPlaces>,
 ) -> Result<Entered, Epilogue> {
-    tune(&client).map_err(|error| epilogue(EndReason::ClientError, Some(error.to_string()), None))?;
+    let tuned = worker.shared.dialler.tune(&client);
+    tuned.map_err(|error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string())))?;
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
-        Err((Refusal { reason, packet, cause }, opened)) => {
+        Err(Refusal { reason, packet, cause }) => {
             worker.finish(refuse(client, packet));
-            return Err(epilogue(reason, cause, opened));
+            return Err(Epilogue::unopened(reason, cause));
         }
     };
-    let Login { upstream, place, greeting, login, route, deadline } = steps;
+    let Login { upstream, place, greeting, login, greeted, deadline } = steps;
     let mut handshake = Handshake::default();
     handshake.from_server(&greeting);
     handshake.from_client(&login);
     let mut records = Records::new(handshake.seen().tls);
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
-    Ok(Entered { relay, handshake, records, route, place, deadline, client_place: admitted.place })
-}
-
-fn epilogue(reason: EndReason, cause: Option<String>, opened: Option<Opened>) -> Epilogue {
-    Epilogue { reason, cause, opened, to_upstream: 0, to_client: 0 }
+    Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place: admitted.place })
 }
 
 struct Login {
@@ -81,7 +77,7 @@ struct Login {
     place: Place,
     greeting: Vec<u8>,
     login: Vec<u8>,
-    route: Route,
+    greeted: Instant,
     deadline: Instant,
 }
 
@@ -90,28 +86,28 @@ async fn approach(
     leash: &Leash,
     client: &mut TcpStream,
     places: &Arc<ClientPlaces>,
-) -> Result<(Admitted, Login), (Refusal, Option<Opened>)> {
-    let nowhere = |refusal| (refusal, None);
-    let admitted = admit(worker, leash, client, places).await.map_err(nowhere)?;
-    let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await.map_err(nowhere)?;
-    let route = leash.route.get_or_init(|| begun.route.clone()).clone();
+) -> Result<(Admitted, Login), Refusal> {
+    let admitted = admit(worker, leash, client, places).await?;
+    let mut begun = Box::pin(hold(worker, leash, client, &admitted.header)).await?;
+    leash.route.get_or_init(|| begun.route.clone());
     leash.enter(Phase::Handshake);
-    let deadline = Instant::now() + worker.shared.config.load().handshake_timeout;
-    let login = introduce(leash, client, &mut begun, deadline).await.map_err(|refusal| {
+    let greeted = Instant::now();
+    let deadline = greeted + worker.shared.config.load().handshake_timeout;
+    let login = introduce(leash, client, &mut begun, deadline).await.inspect_err(|_| {
         let mut handshake = Handshake::default();
         handshake.from_server(&begun.greeting);
-        (refusal, Some(Opened { route: route.clone(), seen: handshake.seen().clone() }))
+        leash.seen.get_or_init(|| handshake.seen().clone());
     })?;
     if is_tls(&login) && !outlasts(worker, client, deadline).await {
-        return Err(nowhere(Refusal::silent(EndReason::ClientClosed)));
+        return Err(Refusal::silent(EndReason::ClientClosed));
     }
     worker.counters.add(0, begun.greeting.len() as u64);
     let greeting = std::mem::take(&mut begun.greeting);
     match begun.take() {
         Some((upstream, place)) => {
-            Ok((admitted, Login { upstream, place, greeting, login, route, deadline }))
+            Ok((admitted, Login { upstream, place, greeting, login, greeted, deadline }))
         }
-        None => Err(nowhere(Refusal::silent(EndReason::UpstreamError))),
+        None => Err(Refusal::silent(EndReason::UpstreamError)),
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Leash {
     pub seen: OnceCell<Seen>,
     /// When it was accepted, in milliseconds since 1970 UTC.
     pub since_ms: u64,
+    /// The same on the monotonic clock.
+    pub since: Instant,
     phase: Cell<Phase>,
     end: Cell<Option<EndReason>>,
     order: Cell<Option<Order>>,
@@ -81,6 +83,7 @@ impl Leash {
             route: OnceCell::new(),
             seen: OnceCell::new(),
             since_ms,
+            since: Instant::now(),
             phase: Cell::new(Phase::Held),
             end: Cell::new(None),
             order: Cell::new(None),
@@ -99,6 +102,12 @@ impl Leash {
     #[must_use]
     pub fn thread_id(&self) -> Option<u32> {
         self.seen.get().and_then(|seen| seen.thread_id)
+    }
+
+    /// Whether its packets can be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.seen.get().is_some_and(|seen| seen.readable)
     }
 
     /// Whether it goes to a primary older than `newest`.

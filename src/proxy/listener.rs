@@ -1,7 +1,8 @@
 //! Accepts clients and hands each to the worker with the fewest sessions. The loop never ends by an error, never spins
 //! and awaits nothing but the next connection.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -9,8 +10,11 @@ use std::time::Duration;
 use capitana_core::EndReason;
 use capitana_core::limit::RateLimit;
 use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::admission::ClientPlaces;
@@ -50,6 +54,15 @@ pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
     bound().map_err(|e| Error::listen("listen", address, e))
 }
 
+/// Accepts one connection, which is registered with no runtime: that is its worker's.
+fn accept(listener: &std::net::TcpListener) -> io::Result<(StdTcpStream, SocketAddr)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (stream, client) = acceptfrom_with(listener, flags)?;
+    let client = client.and_then(|client| client.try_into().ok());
+    let client = client.ok_or_else(|| io::Error::other("a connection from no address of the internet"))?;
+    Ok((stream.into(), client))
+}
+
 /// A worker as the acceptor knows it.
 #[derive(Clone)]
 pub struct WorkerHandle {
@@ -83,11 +96,11 @@ impl Acceptor {
     }
 
     /// Accepts until the proxy stops.
-    pub async fn run(mut self, listener: TcpListener) {
+    pub async fn run(mut self, listener: AsyncFd<std::net::TcpListener>) {
         loop {
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
-                accepted = listener.accept() => match accepted {
+                accepted = listener.async_io(Interest::READABLE, accept) => match accepted {
                     Ok((stream, client)) => self.hand_over(stream, client),
                     Err(error) => self.failed(&error).await,
                 },
@@ -95,7 +108,7 @@ impl Acceptor {
         }
     }
 
-    fn hand_over(&mut self, stream: TcpStream, client: SocketAddr) {
+    fn hand_over(&mut self, stream: StdTcpStream, client: SocketAddr) {
         self.shared.metrics.accepted.inc();
         let place = match self.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
             Ok(place) => place,
@@ -104,17 +117,15 @@ impl Acceptor {
         let Some(worker) = self.workers.iter().min_by_key(|w| w.counters.sessions.load(Relaxed)) else {
             return;
         };
-        if let Ok(stream) = stream.into_std() {
-            // Counted here, so that a burst is spread before the workers have woken up.
-            worker.counters.sessions.fetch_add(1, Relaxed);
-            // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
-            let clients = Arc::clone(&self.clients);
-            let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients }));
-        }
+        // Counted here, so that a burst is spread before the workers have woken up.
+        worker.counters.sessions.fetch_add(1, Relaxed);
+        // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
+        let clients = Arc::clone(&self.clients);
+        let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients }));
     }
 
     /// Says what MariaDB itself says when it is full.
-    fn turn_away(&mut self, stream: TcpStream, client: SocketAddr) {
+    fn turn_away(&mut self, stream: StdTcpStream, client: SocketAddr) {
         let reason = EndReason::TooManyConnections;
         self.shared.metrics.session_ended(reason);
         self.shared.metrics.rejected_listener.inc();
@@ -126,6 +137,7 @@ impl Acceptor {
         }
         // Beyond so many at once a client is closed without a word: their descriptors are needed for sessions.
         let Ok(place) = Arc::clone(&self.farewells).try_acquire_owned() else { return };
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
         tokio::spawn(async move {
             refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")).await;
             drop(place);

@@ -54,8 +54,14 @@ pub struct ProxyMetrics {
     pub dials_ok: IntCounter,
     /// Connections to a primary that failed.
     pub dials_failed: IntCounter,
+    /// Those of them for which this host had no port left.
+    pub dials_without_port: IntCounter,
     /// How long a dial took, with the server's greeting.
     pub dial_seconds: Histogram,
+    /// How long handshakes took, from the server's greeting to its OK; under TLS to the client's request for TLS.
+    pub handshake_seconds: Histogram,
+    /// How long servers took for the first answer, of a sample of sessions.
+    pub first_answer_seconds: Histogram,
     /// The epoch of the route; 0 without one.
     pub epoch: IntGauge,
     /// 1 while there is a route.
@@ -114,7 +120,14 @@ impl ProxyMetrics {
             hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a primary")?,
             dials_ok: dials.with_label_values(&["ok"]),
             dials_failed: dials.with_label_values(&["failed"]),
+            dials_without_port: make
+                .counter("dials_without_port_total", "Dials for which this host had no port left")?,
             dial_seconds: seconds("dial_duration_seconds", "Time to the primary's greeting")?,
+            handshake_seconds: seconds("handshake_duration_seconds", "Time from the greeting to the login")?,
+            first_answer_seconds: seconds(
+                "first_answer_duration_seconds",
+                "Time the server took for a session's first statement, of a sample of sessions",
+            )?,
             epoch: make.gauge("route_epoch", "Epoch (czxid) of the primary followed, 0 without one")?,
             route_open: make.gauge("route_open", "1 while there is a primary to follow")?,
             failovers: make.counter("failovers_total", "Changes from one primary to another")?,

@@ -23,6 +23,7 @@ mod listener;
 mod metrics;
 mod milestones;
 mod monitor;
+mod observer;
 mod obstacle;
 mod part;
 mod pipe;
@@ -35,6 +36,7 @@ mod route;
 mod session;
 mod shared;
 mod status;
+mod stopwatch;
 mod threads;
 mod waiting;
 mod watchdog;
@@ -85,6 +87,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     metrics.route_open.set(i64::from(config.primary.is_some()));
     let (amends, broken_off) = amends::Amends::new();
     let shared = Arc::new(Shared::new(config, routes, metrics, amends));
+    shared.dialler.check()?;
 
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;

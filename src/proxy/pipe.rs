@@ -1,37 +1,47 @@
 //! One direction of a relay: reads into the thread's buffer, writes at once, keeps only what was not taken. It owns the
 //! backpressure and the end of its direction; the two directions together are `relay`'s.
 
-use std::io;
-use std::pin::Pin;
+use std::io::{self, ErrorKind};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 
-/// The size of a thread's read buffer, and so the most a session keeps when its peer stops reading. 16 KB reads cost
-/// two to three times the instructions a byte of 64 KB and more (measured).
-pub const BUFFER: usize = 64 * 1024;
+use crate::sys;
 
-/// Bytes one direction may move before other sessions of the thread have their turn: four full reads.
-const TURN: usize = 4 * BUFFER;
+/// The size of a thread's read buffer: the most one read takes.
+pub const BUFFER: usize = 4 * STEP;
 
-/// Whose operation failed.
+/// What a read takes unless the flow is sustained, and so the most a session keeps when its peer stops reading. 16 KB
+/// reads cost two to three times the instructions a byte of 64 KB and more (measured).
+const STEP: usize = 64 * 1024;
+
+/// Reads in a row that took all they could and make a flow a sustained one.
+const SUSTAINED: u8 = 4;
+
+/// Bytes one direction may move before other sessions of the thread have their turn.
+const TURN: usize = BUFFER;
+
+/// Whose operation failed, and how.
 pub(super) enum Failed {
     /// Reading from the source.
-    Read,
+    Read(ErrorKind),
     /// Writing to the destination.
-    Write,
+    Write(ErrorKind),
 }
 
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     /// Read, but not taken by the peer yet. Nothing more is read while there is some: that is the backpressure.
-    pub(super) pending: Vec<u8>,
-    /// How much of `pending` the peer has taken.
-    taken: usize,
+    pending: Option<Box<Pending>>,
     pub(super) read: u64,
     pub(super) written: u64,
+    /// Reads in a row that took all they could.
+    full: u8,
     /// Nothing more is read for now.
     pub(super) paused: bool,
     /// The source said it will send no more.
@@ -44,10 +54,28 @@ pub(super) struct Pipe {
     pub(super) broken: bool,
 }
 
+/// Bytes that a session keeps, apart from it: most of the time it keeps none.
+#[derive(Debug)]
+struct Pending {
+    bytes: Vec<u8>,
+    /// How much of it the peer has taken.
+    taken: usize,
+}
+
 impl Pipe {
     /// A direction of which these bytes were read already, and whose end is not passed on until that is allowed.
     pub(super) fn beginning_with(pending: Vec<u8>) -> Self {
-        Self { pending, keeps_open: true, ..Self::default() }
+        Self { pending: Pending::of(pending), keeps_open: true, ..Self::default() }
+    }
+
+    /// Whether nothing is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// What is kept and was not taken before it was kept.
+    pub(super) fn kept(&self) -> &[u8] {
+        self.pending.as_ref().map(|pending| pending.bytes.as_slice()).unwrap_or_default()
     }
 
     /// Ready once the source has ended and the destination knows.
@@ -63,7 +91,7 @@ impl Pipe {
         }
         let mut moved = 0;
         loop {
-            ready!(self.poll_flush(cx, to)).map_err(|_| Failed::Write)?;
+            ready!(self.poll_flush(cx, to)).map_err(|error| Failed::Write(error.kind()))?;
             if self.ended {
                 return self.poll_shut(cx, to);
             }
@@ -71,18 +99,28 @@ impl Pipe {
                 return Poll::Pending;
             }
             if moved >= TURN {
-                cx.waker().wake_by_ref();
+                defer(cx);
                 return Poll::Pending;
             }
-            let read = ready!(poll_read(cx, from, buffer)).map_err(|_| Failed::Read)?;
+            let window = &mut buffer[..self.window(to)];
+            let most = window.len();
+            let read = ready!(poll_read(cx, from, window)).map_err(|error| Failed::Read(error.kind()))?;
+            self.full = if read == most { self.full.saturating_add(1) } else { 0 };
             moved += read;
             self.read += read as u64;
             self.ended = read == 0;
             if read > 0 {
                 observe(&buffer[..read]);
-                self.write_or_keep(cx, to, &buffer[..read]).map_err(|_| Failed::Write)?;
+                self.write_or_keep(cx, to, &buffer[..read]).map_err(|error| Failed::Write(error.kind()))?;
             }
         }
+    }
+
+    /// How much to read. A sustained flow is read in larger steps where the destination's kernel has room for all of it:
+    /// what it would not take would have to be kept. Two system calls in 256 KB find that out.
+    fn window(&self, to: &TcpStream) -> usize {
+        let sustained = self.full >= SUSTAINED;
+        if sustained && room(to).is_some_and(|room| room >= BUFFER) { BUFFER } else { STEP }
     }
 
     /// Writes what was just read straight from the thread's buffer and keeps only what was not taken.
@@ -93,20 +131,19 @@ impl Pipe {
         };
         self.written += taken as u64;
         if taken < bytes.len() {
-            self.pending = bytes[taken..].to_vec();
+            self.pending = Pending::of(bytes[taken..].to_vec());
         }
         Ok(())
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut TcpStream) -> Poll<io::Result<()>> {
-        while self.taken < self.pending.len() {
-            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &self.pending[self.taken..]))?;
-            self.taken += taken;
+        while let Some(pending) = &mut self.pending {
+            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &pending.bytes[pending.taken..]))?;
+            pending.taken += taken;
             self.written += taken as u64;
-        }
-        if !self.pending.is_empty() {
-            self.pending = Vec::new();
-            self.taken = 0;
+            if pending.taken == pending.bytes.len() {
+                self.pending = None;
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -122,6 +159,26 @@ impl Pipe {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+impl Pending {
+    fn of(bytes: Vec<u8>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, taken: 0 }))
+    }
+}
+
+/// Has the task woken after the driver has been asked for news. Waking it at once would have it polled again before that,
+/// dozens of times where there are few other tasks, while other sessions' packets wait.
+fn defer(cx: &mut Context<'_>) {
+    let turn = pin!(yield_now());
+    // Its first poll does no more than leave the waker with the runtime.
+    let _ = turn.poll(cx);
+}
+
+/// Bytes the kernel will take for this connection at once. Half of SO_SNDBUF is its own bookkeeping (socket(7)).
+fn room(to: &TcpStream) -> Option<usize> {
+    let buffer = SockRef::from(to).send_buffer_size().ok()? / 2;
+    Some(buffer.saturating_sub(sys::unacknowledged(to).ok()?))
 }
 
 /// One read. A read that does not fill the buffer makes tokio forget the socket's readiness, so the next one waits

@@ -3,16 +3,17 @@
 //! backpressure and byte counts; when to stop, and why, is its caller's.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use capitana_core::handshake::Handshake;
 use capitana_core::packet::{LastWord, STATUS_IN_TRANSACTION, is_whole_command, ok_status};
 use tokio::net::TcpStream;
 
 use super::pipe::{Failed, Pipe};
 use crate::sys;
 
+pub use super::observer::Observer;
 pub use super::pipe::BUFFER;
 
 /// Which of the two connections.
@@ -31,37 +32,8 @@ pub enum Ended {
     Closed(Side),
     /// This side's connection failed.
     Failed(Side),
-}
-
-/// Sees the bytes that pass.
-pub trait Observer {
-    /// Bytes on their way to the server.
-    fn to_upstream(&mut self, bytes: &[u8]);
-    /// Bytes on their way to the client.
-    fn to_client(&mut self, bytes: &[u8]);
-    /// Whether the relay should return to its caller now.
-    fn pause(&self) -> bool;
-}
-
-/// No observer: the relay runs to its end.
-impl Observer for () {
-    fn to_upstream(&mut self, _: &[u8]) {}
-    fn to_client(&mut self, _: &[u8]) {}
-    fn pause(&self) -> bool {
-        false
-    }
-}
-
-impl Observer for Handshake {
-    fn to_upstream(&mut self, bytes: &[u8]) {
-        self.from_client(bytes);
-    }
-    fn to_client(&mut self, bytes: &[u8]) {
-        self.from_server(bytes);
-    }
-    fn pause(&self) -> bool {
-        self.is_over()
-    }
+    /// The kernel gave this side up: it answered no more, or took nothing for `stall-timeout`.
+    TimedOut(Side),
 }
 
 /// A pair of connections and what is on its way between them.
@@ -131,7 +103,7 @@ impl Relay {
     /// The server's first bytes, until they have gone to the client.
     #[must_use]
     pub fn greeting(&self) -> &[u8] {
-        &self.to_client.pending
+        self.to_client.kept()
     }
 
     /// Bytes that reached the server.
@@ -170,8 +142,8 @@ impl Relay {
     pub fn is_quiet(&self) -> bool {
         let empty = |unread: rustix::io::Result<u64>| unread == Ok(0);
         self.first_end.is_none()
-            && self.to_upstream.pending.is_empty()
-            && self.to_client.pending.is_empty()
+            && self.to_upstream.is_empty()
+            && self.to_client.is_empty()
             && (self.patient || empty(rustix::io::ioctl_fionread(&self.client)))
             && empty(rustix::io::ioctl_fionread(&self.upstream))
             && sys::unacknowledged(&self.upstream).is_ok_and(|bytes| bytes == 0)
@@ -194,14 +166,12 @@ impl Relay {
     /// of an answer.
     #[must_use]
     pub fn last_word(&self) -> Option<LastWord> {
-        if !self.to_client.pending.is_empty() {
+        if !self.to_client.is_empty() {
             return None;
         }
         match self.unanswered {
             // A command of which the server has only a part is not carried out.
-            Some(Unanswered { command: true, .. }) if !self.to_upstream.pending.is_empty() => {
-                Some(LastWord::NotSent)
-            }
+            Some(Unanswered { command: true, .. }) if !self.to_upstream.is_empty() => Some(LastWord::NotSent),
             Some(Unanswered { command: true, .. }) => Some(LastWord::OutcomeUnknown),
             Some(Unanswered { command: false, .. }) => None,
             None => {
@@ -245,12 +215,13 @@ impl Relay {
         let client_spoke = unanswered.is_some_and(|new| self.unanswered.is_none_or(|old| old.at != new.at));
         self.unanswered = unanswered;
         let up = match up {
-            Poll::Ready(Err(Failed::Read)) => {
-                return Poll::Ready(Progress::Ended(Ended::Failed(Side::Client)));
+            Poll::Ready(Err(Failed::Read(how))) => return Poll::Ready(broken(Side::Client, how)),
+            Poll::Ready(Err(Failed::Write(how @ ErrorKind::TimedOut))) => {
+                return Poll::Ready(broken(Side::Upstream, how));
             }
             // A server that does not want a packet says so and closes, with the rest of the packet still coming:
             // what it has said stands to be read, and its own direction ends of itself.
-            Poll::Ready(Err(Failed::Write)) => {
+            Poll::Ready(Err(Failed::Write(_))) => {
                 self.to_upstream.broken = true;
                 Poll::Ready(())
             }
@@ -268,11 +239,10 @@ impl Relay {
             self.unanswered = None;
         }
         if let Poll::Ready(Err(failed)) = down {
-            let side = match failed {
-                Failed::Read => Side::Upstream,
-                Failed::Write => Side::Client,
-            };
-            return Poll::Ready(Progress::Ended(Ended::Failed(side)));
+            return Poll::Ready(match failed {
+                Failed::Read(how) => broken(Side::Upstream, how),
+                Failed::Write(how) => broken(Side::Client, how),
+            });
         }
         self.progress(up.is_ready() && down.is_ready(), observer.pause())
     }
@@ -295,4 +265,8 @@ impl Relay {
             _ => Poll::Pending,
         }
     }
+}
+
+fn broken(side: Side, how: ErrorKind) -> Progress {
+    Progress::Ended(if how == ErrorKind::TimedOut { Ended::TimedOut(side) } else { Ended::Failed(side) })
 }

@@ -51,6 +51,8 @@ fn merge(old: &ProxyConfig, new: ProxyConfig) -> (ProxyConfig, Restart) {
         dial_concurrency,
         proxy_protocol,
         accept_proxy_protocol,
+        source_addresses,
+        stall_timeout,
         threads,
     } = new;
     let (common, mut restart) = merge_common(&old.common, common);
@@ -66,6 +68,8 @@ fn merge(old: &ProxyConfig, new: ProxyConfig) -> (ProxyConfig, Restart) {
         ("dial-concurrency", old.dial_concurrency != dial_concurrency),
         ("proxy-protocol", old.proxy_protocol != proxy_protocol),
         ("accept-proxy-protocol", old.accept_proxy_protocol != accept_proxy_protocol),
+        ("source-addresses", old.source_addresses != source_addresses),
+        ("stall-timeout", old.stall_timeout != stall_timeout),
         ("threads", old.threads != threads),
     ]));
     let merged = ProxyConfig {

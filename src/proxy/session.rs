@@ -2,93 +2,109 @@
 //! module of its own.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use capitana_core::handshake::{Handshake, Seen, Stage};
+use capitana_core::EndReason;
+use capitana_core::handshake::{Handshake, Stage};
 use capitana_core::packet::LastWord;
 use capitana_core::tls::Records;
-use capitana_core::{EndReason, Route};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::admission::ClientPlaces;
+use super::admission::ClientPlace;
 use super::close::refuse;
 use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
 use super::part::{Parting, part};
 use super::relay::{Ended, Observer, Progress, Relay, Side};
+use super::stopwatch::first_answer;
 use super::waiting::Place;
-use super::worker::Worker;
+use super::worker::{Accepted, Entry, Worker};
 
 /// How long a client whose server has closed may stay silent before it is closed too. MariaDB closes both directions
 /// at once, so nothing more can come of it.
 const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
-/// What became of a session, for its log line.
+/// What became of a session, for its log line. Where it went, and what its handshake showed, is on its leash.
 #[derive(Debug)]
 pub struct Epilogue {
     /// Why it ended.
     pub reason: EndReason,
     /// What else there is to say of that: what a client was told that was not let in, or what it met.
     pub cause: Option<String>,
-    /// Where it went, if it got that far.
-    pub opened: Option<Opened>,
     /// Bytes that reached the server.
     pub to_upstream: u64,
     /// Bytes that reached the client.
     pub to_client: u64,
 }
 
-/// Where a session went, and what its handshake showed.
-#[derive(Debug)]
-pub struct Opened {
-    /// Its primary.
-    pub route: Route,
-    /// What its handshake showed.
-    pub seen: Seen,
+impl Epilogue {
+    /// Of a client that did not get to a server.
+    #[must_use]
+    pub fn unopened(reason: EndReason, cause: Option<String>) -> Self {
+        Self { reason, cause, to_upstream: 0, to_client: 0 }
+    }
 }
 
-/// Serves a client to its end.
-pub async fn serve(
-    worker: Rc<Worker>,
-    leash: Rc<Leash>,
-    client: TcpStream,
-    places: Arc<ClientPlaces>,
-) -> Epilogue {
-    // Boxed, so that an open session does not carry the state of the steps before it.
-    let entered = match Box::pin(enter(&worker, &leash, client, &places)).await {
-        Ok(entered) => entered,
-        Err(epilogue) => return epilogue,
-    };
-    let Entered {
-        mut relay,
-        mut handshake,
-        mut records,
-        route,
-        place,
-        deadline,
-        client_place: _client_place,
-    } = entered;
-    let ended = Box::pin(shake_hands(&worker, &leash, &mut relay, &mut handshake, deadline)).await;
-    let seen = handshake.seen().clone();
-    leash.seen.get_or_init(|| seen.clone());
-    let reason = match ended {
-        Some(reason) => return conclude_handshake(&worker, relay, (handshake, place), (route, reason)),
-        None => {
-            drop(handshake);
-            leash.enter(Phase::Open);
-            worker.shared.milestones.opened(route.epoch);
-            match settle(&worker, &leash, &mut relay, &mut records).await {
-                Some(reason) => reason,
-                None => relay_to_end(&worker, &leash, &mut relay, seen.readable).await,
+/// An open session: all that is left of the steps before.
+struct Open {
+    relay: Relay,
+    place: Place,
+    _client_place: ClientPlace,
+    _listener_place: Option<OwnedSemaphorePermit>,
+    /// Whether a client under TLS has come through its handshake.
+    settled: bool,
+}
+
+/// Serves a client to its end. The steps to an open session are boxed, so that its task, of which there may be many
+/// thousands, has no room for what they need; that is also why this is no `async fn`, which would keep `accepted`.
+pub fn serve(entry: Entry, accepted: Accepted) -> impl Future<Output = ()> {
+    let (worker, leash) = (Rc::clone(&entry.worker), Rc::clone(&entry.leash));
+    let opening = Box::pin(async move { open(&worker, &leash, accepted).await });
+    async move {
+        let epilogue = match opening.await {
+            Ok(mut open) => {
+                let reason = relay_to_end(&entry.worker, &entry.leash, &mut open.relay).await;
+                conclude(&entry.worker, &entry.leash, *open, reason)
             }
-        }
+            Err(epilogue) => epilogue,
+        };
+        entry.worker.ended(&entry.leash, &epilogue);
+    }
+}
+
+/// Brings a client to an open session; the error is what became of one that did not get there, or ended right then.
+async fn open(worker: &Rc<Worker>, leash: &Leash, accepted: Accepted) -> Result<Box<Open>, Epilogue> {
+    let Accepted { stream, place: listener_place, clients, .. } = accepted;
+    let unusable = |error: io::Error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string()));
+    let client = TcpStream::from_std(stream).map_err(unusable)?;
+    let Entered { mut relay, mut handshake, mut records, place, greeted, deadline, client_place } =
+        enter(worker, leash, client, &clients).await?;
+    let ended = shake_hands(worker, leash, &mut relay, &mut handshake, deadline).await;
+    let seen = leash.seen.get_or_init(|| handshake.seen().clone());
+    if let Some(reason) = ended {
+        return Err(conclude_handshake(worker, relay, (handshake, place), reason));
+    }
+    leash.enter(Phase::Open);
+    if let Some(route) = leash.route.get() {
+        worker.shared.milestones.opened(route.epoch);
+    }
+    worker.shared.metrics.handshake_seconds.observe(greeted.elapsed().as_secs_f64());
+    let ended = match settle(worker, leash, &mut relay, &mut records).await {
+        None => first_answer(worker, leash, &mut relay, seen).await,
+        ended => ended,
     };
-    conclude(&worker, relay, (records, place), Opened { route, seen }, reason)
+    let settled = records.is_settled();
+    let open = Open { relay, place, _client_place: client_place, _listener_place: listener_place, settled };
+    match ended {
+        Some(reason) => Err(conclude(worker, leash, open, reason)),
+        None => Ok(Box::new(open)),
+    }
 }
 
 /// Sees client and server through their handshake. A reason to end, or none once they are open to each other.
@@ -128,16 +144,17 @@ async fn settle(
 }
 
 /// Relays until client, server or worker ends it.
-async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay, readable: bool) -> EndReason {
+async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay) -> EndReason {
     loop {
         let before = relay.sent_upstream();
         let progress = match relay.first_end() {
             Some(Side::Upstream) => {
-                if readable && relay.last_word().is_some() {
+                if leash.is_readable() && relay.last_word().is_some() {
                     return EndReason::UpstreamClosed;
                 }
                 relay.pass_end_to_client();
-                timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ())).await
+                // Boxed: its timer would make every open session larger.
+                Box::pin(timeout(HALF_CLOSED_GRACE, run(worker, leash, relay, &mut ()))).await
             }
             _ => Ok(run(worker, leash, relay, &mut ()).await),
         };
@@ -152,7 +169,7 @@ async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay, readabl
 }
 
 /// Relays until there is something to decide; the error is the worker's reason to end the session.
-async fn run<O: Observer>(
+pub(super) async fn run<O: Observer>(
     worker: &Worker,
     leash: &Leash,
     relay: &mut Relay,
@@ -209,65 +226,62 @@ fn conclude_handshake(
     worker: &Worker,
     relay: Relay,
     (handshake, place): (Handshake, Place),
-    (route, reason): (Route, EndReason),
-) -> Epilogue {
-    let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
-    let (client, upstream) = relay.into_both();
-    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
-        worker.finish(refuse(client, Vec::new()));
-    }
-    let waits = handshake.stage() == Stage::Authentication;
-    if waits && !matches!(reason, EndReason::UpstreamClosed | EndReason::UpstreamError) {
-        let say = handshake.owed().unwrap_or_default();
-        part(worker, Parting { upstream, place, say });
-    }
-    let opened = Opened { route, seen: handshake.seen().clone() };
-    Epilogue { reason, cause: None, opened: Some(opened), to_upstream, to_client }
-}
-
-fn conclude(
-    worker: &Worker,
-    relay: Relay,
-    (records, place): (Records, Place),
-    opened: Opened,
     reason: EndReason,
 ) -> Epilogue {
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
-    let word = relay.last_word().filter(|_| opened.seen.readable);
     let (client, upstream) = relay.into_both();
-    if !matches!(reason, EndReason::ClientClosed | EndReason::ClientError) {
-        worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
+    if !reason.is_clients_going() {
+        worker.finish(refuse(client, Vec::new()));
     }
-    if !records.is_settled() {
-        worker.shared.amends.park(upstream, place);
+    let waits = handshake.stage() == Stage::Authentication;
+    if waits && !reason.is_servers_going() {
+        let say = handshake.owed().unwrap_or_default();
+        part(worker, Parting { upstream, place, say });
     }
-    Epilogue { reason, cause: None, opened: Some(opened), to_upstream, to_client }
+    Epilogue { reason, cause: None, to_upstream, to_client }
 }
 
-fn reason_of(ended: Ended) -> EndReason {
+fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Epilogue {
+    let Open { relay, place, settled, .. } = open;
+    let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
+    let word = relay.last_word().filter(|_| leash.is_readable());
+    let (client, upstream) = relay.into_both();
+    if !reason.is_clients_going() {
+        worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
+    }
+    if !settled {
+        worker.shared.amends.park(upstream, place);
+    }
+    Epilogue { reason, cause: None, to_upstream, to_client }
+}
+
+/// The same as a session's end.
+pub(super) fn reason_of(ended: Ended) -> EndReason {
     match ended {
         Ended::Closed(Side::Client) => EndReason::ClientClosed,
         Ended::Closed(Side::Upstream) => EndReason::UpstreamClosed,
         Ended::Failed(Side::Client) => EndReason::ClientError,
         Ended::Failed(Side::Upstream) => EndReason::UpstreamError,
+        Ended::TimedOut(Side::Client) => EndReason::ClientTimeout,
+        Ended::TimedOut(Side::Upstream) => EndReason::UpstreamTimeout,
     }
 }
 
 /// Says in one line how a session ended.
-pub fn log_end(leash: &Leash, epilogue: &Epilogue, lived: Duration) {
-    let opened = epilogue.opened.as_ref();
+pub fn log_end(leash: &Leash, epilogue: &Epilogue) {
+    let (route, seen) = (leash.route.get(), leash.seen.get());
     let client: SocketAddr = leash.client.get();
     tracing::info!(
         session = leash.id,
         %client,
         reason = epilogue.reason.label(),
         cause = epilogue.cause,
-        upstream = opened.map(|o| o.route.upstream.to_string()),
-        epoch = opened.map(|o| o.route.epoch.0),
-        user = opened.and_then(|o| o.seen.user.as_deref()),
-        thread_id = opened.and_then(|o| o.seen.thread_id),
-        tls = opened.map(|o| o.seen.tls),
-        seconds = lived.as_secs_f64(),
+        upstream = route.map(|route| route.upstream.to_string()),
+        epoch = route.map(|route| route.epoch.0),
+        user = seen.and_then(|seen| seen.user.as_deref()),
+        thread_id = seen.and_then(|seen| seen.thread_id),
+        tls = seen.map(|seen| seen.tls),
+        seconds = leash.since.elapsed().as_secs_f64(),
         to_upstream = epilogue.to_upstream,
         to_client = epilogue.to_client,
         "session ended"

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::amends::Amends;
 use super::barrier::Barriers;
+use super::dial::Dialler;
 use super::listener::WorkerHandle;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
@@ -27,6 +28,8 @@ pub struct Shared {
     pub routes: RouteTable,
     /// Everything that is counted.
     pub metrics: ProxyMetrics,
+    /// How servers are connected to.
+    pub dialler: Dialler,
     /// Who may be let in on a new primary.
     pub barriers: Barriers,
     /// The record of failovers.
@@ -60,6 +63,7 @@ impl Shared {
             room: Room::new(&config),
             partings: Semaphore::new(part::AT_ONCE),
             amends,
+            dialler: Dialler::new(&config),
             config: ArcSwap::from_pointee(config),
             routes,
             metrics,

@@ -6,8 +6,7 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -16,6 +15,7 @@ use super::metrics::WorkerCounters;
 use super::shared::Shared;
 use super::worker;
 use crate::error::Error;
+use crate::sys;
 
 /// The running threads.
 pub struct Threads {
@@ -40,13 +40,21 @@ impl Threads {
         shared: &Arc<Shared>,
         counters: Vec<Arc<WorkerCounters>>,
     ) -> Result<Vec<WorkerHandle>, Error> {
-        let runtimes = counters.iter().map(|_| current_thread()).collect::<Result<Vec<_>, _>>()?;
         let mut workers = Vec::new();
-        for (index, (runtime, counters)) in runtimes.into_iter().zip(counters).enumerate() {
+        for (index, counters) in counters.into_iter().enumerate() {
             let (inbox, accepted) = mpsc::unbounded_channel();
             workers.push(WorkerHandle { counters: Arc::clone(&counters), inbox });
             let shared = Arc::clone(shared);
-            self.spawn("relay", index, move || worker::run(&runtime, shared, counters, accepted))?;
+            let (built, is_built) = std::sync::mpsc::channel();
+            self.spawn("relay", index, move || match local() {
+                Ok(runtime) => {
+                    // Nobody listens only if the proxy has given up its start.
+                    let _ = built.send(Ok(()));
+                    worker::run(&runtime, shared, counters, accepted);
+                }
+                Err(error) => drop(built.send(Err(error))),
+            })?;
+            is_built.recv().map_err(|_| Error::Internal("a relay thread did not start".to_owned()))??;
         }
         Ok(workers)
     }
@@ -66,8 +74,7 @@ impl Threads {
         let mut acceptors = Vec::new();
         for listener in listeners {
             let _context = runtime.enter();
-            let listener =
-                TcpListener::from_std(listener).map_err(|e| system("cannot watch a listener", e))?;
+            let listener = sys::watch_listener(listener).map_err(|e| system("cannot watch a listener", e))?;
             acceptors.push((Acceptor::new(Arc::clone(shared), workers.to_vec()), listener));
         }
         self.spawn("accept", 0, move || {
@@ -118,6 +125,12 @@ impl Drop for End {
         // Nobody listens once the process ends.
         let _ = self.ended.send(self.role);
     }
+}
+
+/// A runtime for tasks that stay on the thread that builds it.
+fn local() -> Result<LocalRuntime, Error> {
+    let built = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    built.map_err(|e| system("cannot start a runtime", e))
 }
 
 /// A runtime for one thread.

@@ -8,14 +8,12 @@ use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use capitana_core::limit::RateLimit;
 use capitana_core::{EndReason, Epoch, HostPort};
-use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
 
 use super::admission::ClientPlaces;
@@ -100,7 +98,7 @@ pub struct Worker {
 
 /// Runs a worker until no more connections can come and its sessions have ended. It is a thread's whole life.
 pub fn run(
-    runtime: &Runtime,
+    runtime: &LocalRuntime,
     shared: Arc<Shared>,
     counters: Arc<WorkerCounters>,
     inbox: mpsc::UnboundedReceiver<Task>,
@@ -113,7 +111,7 @@ pub fn run(
         log: RefCell::new(RateLimit::new(LOG_RATE.0, LOG_RATE.1)),
         tasks: TaskTracker::new(),
     });
-    LocalSet::new().block_on(runtime, worker.run(inbox));
+    runtime.block_on(worker.run(inbox));
 }
 
 impl Worker {
@@ -158,28 +156,17 @@ impl Worker {
     }
 
     fn start(self: Rc<Self>, accepted: Accepted) {
-        let Accepted { stream, client, place, clients } = accepted;
-        let leash = Rc::new(Leash::new(self.shared.next_session.fetch_add(1, Relaxed), client, unix_ms()));
+        let number = self.shared.next_session.fetch_add(1, Relaxed);
+        let leash = Rc::new(Leash::new(number, accepted.client, unix_ms()));
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
         }
-        let entry = Entry::new(Rc::clone(&self), Rc::clone(&leash));
         let tasks = self.tasks.clone();
-        tasks.spawn_local(async move {
-            let _place = place;
-            let _entry = entry;
-            let started = Instant::now();
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    let epilogue = serve(Rc::clone(&self), Rc::clone(&leash), stream, clients).await;
-                    self.ended(&leash, &epilogue, started);
-                }
-                Err(error) => tracing::error!(%error, "a connection cannot be registered"),
-            }
-        });
+        tasks.spawn_local(serve(Entry::new(self, leash), accepted));
     }
 
-    fn ended(&self, leash: &Leash, epilogue: &Epilogue, started: Instant) {
+    /// Tells of a session's end.
+    pub fn ended(&self, leash: &Leash, epilogue: &Epilogue) {
         self.shared.metrics.session_ended(epilogue.reason);
         leash.route.get().inspect(|route| self.shared.milestones.ended(route.epoch, epilogue.reason));
         match self.log.borrow_mut().admit(self.shared.now()) {
@@ -187,7 +174,7 @@ impl Worker {
                 if suppressed > 0 {
                     tracing::info!(suppressed, "lines about ended sessions were held back");
                 }
-                log_end(leash, epilogue, started.elapsed());
+                log_end(leash, epilogue);
             }
             None => self.shared.metrics.log_suppressed.inc(),
         }
@@ -221,23 +208,24 @@ impl Worker {
 }
 
 /// A session's place in its worker's table and counts, for as long as its task lives, however that ends.
-struct Entry {
-    worker: Rc<Worker>,
-    id: u64,
+pub struct Entry {
+    /// The worker.
+    pub worker: Rc<Worker>,
+    /// The session's leash.
+    pub leash: Rc<Leash>,
 }
 
 impl Entry {
     fn new(worker: Rc<Worker>, leash: Rc<Leash>) -> Self {
-        let id = leash.id;
-        worker.sessions.borrow_mut().insert(id, leash);
+        worker.sessions.borrow_mut().insert(leash.id, Rc::clone(&leash));
         worker.shared.metrics.sessions.inc();
-        Self { worker, id }
+        Self { worker, leash }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.worker.sessions.borrow_mut().remove(&self.id);
+        self.worker.sessions.borrow_mut().remove(&self.leash.id);
         self.worker.shared.metrics.sessions.dec();
         self.worker.counters.sessions.fetch_sub(1, Relaxed);
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ pub const DEFAULT_PORT: u16 = 3306;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct HostPort {
-    host: String,
+    /// Shared by all copies: every session has one.
+    host: Arc<str>,
     port: u16,
 }
 
@@ -41,7 +43,7 @@ impl HostPort {
         if host.parse::<IpAddr>().is_err() && !is_host_name(host) {
             return Err(HostPortError::Host(shorten(host)));
         }
-        Ok(Self { host: host.to_ascii_lowercase(), port })
+        Ok(Self { host: host.to_ascii_lowercase().into(), port })
     }
 
     /// The host, without brackets.

@@ -12,12 +12,16 @@ pub enum EndReason {
     ClientClosed,
     /// The client's connection broke.
     ClientError,
+    /// The client answered no more, or took nothing for `stall-timeout`.
+    ClientTimeout,
     /// The client went away while it waited for a primary.
     ClientGaveUp,
     /// The server closed its connection.
     UpstreamClosed,
     /// The server's connection broke.
     UpstreamError,
+    /// The server answered no more, or took nothing for `stall-timeout`.
+    UpstreamTimeout,
     /// Another primary was elected, and the session could not be drained: no account for it, or no answer.
     EpochEnded,
     /// Another primary was elected, and the session was idle.
@@ -50,12 +54,14 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ClientClosed,
         Self::ClientError,
+        Self::ClientTimeout,
         Self::ClientGaveUp,
         Self::UpstreamClosed,
         Self::UpstreamError,
+        Self::UpstreamTimeout,
         Self::EpochEnded,
         Self::Drained,
         Self::DrainTimeout,
@@ -78,9 +84,11 @@ impl EndReason {
         match self {
             Self::ClientClosed => "client-closed",
             Self::ClientError => "client-error",
+            Self::ClientTimeout => "client-timeout",
             Self::ClientGaveUp => "client-gave-up",
             Self::UpstreamClosed => "upstream-closed",
             Self::UpstreamError => "upstream-error",
+            Self::UpstreamTimeout => "upstream-timeout",
             Self::EpochEnded => "epoch-ended",
             Self::Drained => "drained",
             Self::DrainTimeout => "drain-timeout",
@@ -96,6 +104,18 @@ impl EndReason {
             Self::Shutdown => "shutdown",
             Self::Operator => "operator",
         }
+    }
+
+    /// Whether the client has gone by itself, so that nothing can be said to it.
+    #[must_use]
+    pub fn is_clients_going(self) -> bool {
+        matches!(self, Self::ClientClosed | Self::ClientError | Self::ClientTimeout)
+    }
+
+    /// Whether the server has gone by itself.
+    #[must_use]
+    pub fn is_servers_going(self) -> bool {
+        matches!(self, Self::UpstreamClosed | Self::UpstreamError | Self::UpstreamTimeout)
     }
 
     /// The position in `ALL`, for tables of counters.

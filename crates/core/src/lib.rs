@@ -30,7 +30,7 @@ pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
 pub use election::{Election, Link, Route};
 pub use end::EndReason;
 pub use member::{
-    Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped, name_after_wrap,
-    sequence,
+    Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped,
+    name_after_wrap, sequence,
 };
 pub use view::{RawView, View};

@@ -1,6 +1,6 @@
 //! The settings of the proxy alone.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,6 +96,15 @@ settings! {
         /// several times [default: none]
         #[arg(env = "CAPITANA_ACCEPT_PROXY_PROTOCOL", value_name = "NETWORK", value_delimiter = ',')]
         accept_proxy_protocol: Vec<Text<AllowRule>>,
+
+        /// Connect to servers from these addresses of this host, each with its own ports; may be given several times
+        /// [default: the system chooses]
+        #[arg(env = "CAPITANA_SOURCE_ADDRESSES", value_name = "ADDRESS", value_delimiter = ',')]
+        source_addresses: Vec<Text<IpAddr>>,
+
+        /// How long a peer may take no data before its session ends [default: as long as it lives]
+        #[arg(env = "CAPITANA_STALL_TIMEOUT", value_name = "DURATION")]
+        stall_timeout: Option<Text<Period>>,
 
         /// Threads that relay [default: one a core]
         #[arg(env = "CAPITANA_THREADS", value_name = "COUNT")]
