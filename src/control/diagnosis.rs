@@ -20,6 +20,11 @@ use crate::config::ZooKeeperAccess;
 const LIMIT: Duration = Duration::from_secs(1);
 /// ZooKeeper's question for whether it runs, which every server answers, if only that it may not.
 const QUESTION: &[u8] = b"ruok";
+/// A port for TLS waits for five bytes before it finds that this is none. A ZooKeeper in the clear has answered by then:
+/// what follows the question could cost it the answer.
+const MORE: &[u8] = b"\n";
+/// How long an answer may take before more is sent.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// How a TLS alert begins.
 const ALERT: u8 = 0x15;
 
@@ -105,7 +110,15 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Opti
     stream.write_all(QUESTION).await?;
     stream.flush().await?;
     let mut first = [0];
-    Ok((stream.read(&mut first).await? > 0).then_some(first[0]))
+    let read = match timeout(PATIENCE, stream.read(&mut first)).await {
+        Ok(read) => read?,
+        Err(_) => {
+            stream.write_all(MORE).await?;
+            stream.flush().await?;
+            stream.read(&mut first).await?
+        }
+    };
+    Ok((read > 0).then_some(first[0]))
 }
 
 fn in_the_clear(answer: io::Result<Option<u8>>) -> Finding {
@@ -136,7 +149,8 @@ fn over_tls(error: &io::Error) -> Finding {
 
 fn certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::UnknownIssuer => {
+        // Of an authority with the name of a known one and another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "has a certificate that no authority in zookeeper-ca-file has signed: name its authority there"
                 .to_owned()
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::certs::Certificates;
 use crate::daemon::{self, Agent, Daemons, Proxy};
 use crate::door::Door;
 use crate::galera::{self, Disk, GaleraOptions, Node, Timeouts};
@@ -21,6 +22,7 @@ const FENCING: &str = "GRANT READ_ONLY ADMIN, CONNECTION ADMIN, SUPER ON *.* TO 
 pub struct Builder {
     nodes: usize,
     zookeepers: usize,
+    zookeeper_tls: bool,
     agents: bool,
     proxies: usize,
     galera: GaleraOptions,
@@ -37,6 +39,7 @@ impl Default for Builder {
         Self {
             nodes: 0,
             zookeepers: 0,
+            zookeeper_tls: false,
             agents: false,
             proxies: 0,
             galera: GaleraOptions::default(),
@@ -62,6 +65,13 @@ impl Builder {
     #[must_use]
     pub fn zookeeper(mut self, servers: usize) -> Self {
         self.zookeepers = servers;
+        self
+    }
+
+    /// ZooKeeper also takes clients that speak TLS and show a certificate; [`Lab::zookeeper_certificates`] has them.
+    #[must_use]
+    pub fn zookeeper_tls(mut self, tls: bool) -> Self {
+        self.zookeeper_tls = tls;
         self
     }
 
@@ -179,6 +189,11 @@ impl Builder {
     }
 
     async fn fill(&self, lab: &mut Lab) -> Result<()> {
+        if self.zookeeper_tls {
+            let names: Vec<_> =
+                (0..self.zookeepers).map(|index| lab.slot().zookeeper(index).to_string()).collect();
+            lab.certify(Certificates::create(&lab.slot().directory().join("zookeeper-tls"), &names)?);
+        }
         let (zookeepers, nodes) = tokio::try_join!(self.start_zookeepers(lab), self.start_nodes(lab))?;
         let mut parts = Parts { nodes, zookeepers, ..Parts::default() };
         if self.agents || self.proxies > 0 {
@@ -197,8 +212,9 @@ impl Builder {
     }
 
     async fn start_zookeepers(&self, lab: &Lab) -> Result<Vec<ZooKeeper>> {
+        let tls = lab.zookeeper_certificates().filter(|_| self.zookeeper_tls);
         let servers: Vec<_> = (0..self.zookeepers)
-            .map(|index| ZooKeeper::new(lab.slot(), index, self.zookeepers))
+            .map(|index| ZooKeeper::new(lab.slot(), index, self.zookeepers, tls))
             .collect::<Result<_>>()?;
         for server in &servers {
             server.start().await?;

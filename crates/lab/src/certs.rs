@@ -1,7 +1,9 @@
-//! Certificates that live as long as a lab: a certificate authority of its own and a server certificate signed by it.
+//! Certificates that live as long as a lab: a certificate authority of its own, and certificates of a server and of a
+//! client signed by it.
 //!
 //! Does not configure servers or clients with them: it writes the files and says where they are.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,6 +13,7 @@ use rcgen::{
 };
 
 /// An authority and the server certificate it signed. The files are PEM.
+#[derive(Debug)]
 pub struct Certificates {
     /// The certificate of the authority, which a client is told to trust.
     pub authority: PathBuf,
@@ -44,14 +47,35 @@ impl Certificates {
     /// # Errors
     /// As [`create`](Self::create).
     pub fn renew(&self, names: &[String]) -> Result<()> {
-        let (server, server_key) = self.signer.sign_server(names)?;
+        let (server, server_key) =
+            self.signer.sign(names, "capitana lab server", ExtendedKeyUsagePurpose::ServerAuth)?;
         write(&self.server, &server)?;
         write(&self.server_key, &server_key)
+    }
+
+    /// Writes a certificate with which a client can show who it is, and its key. Returns where they are.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn client(&self) -> Result<(PathBuf, PathBuf)> {
+        let (certificate, key) =
+            (self.server.with_file_name("client.pem"), self.server.with_file_name("client-key.pem"));
+        let (pem, key_pem) =
+            self.signer.sign(&[], "capitana lab client", ExtendedKeyUsagePurpose::ClientAuth)?;
+        write(&certificate, &pem)?;
+        write(&key, &key_pem)?;
+        Ok((certificate, key))
     }
 
     /// The options of mariadbd that make it offer this certificate: name and value.
     pub fn server_options(&self) -> [(&'static str, &Path); 3] {
         [("ssl_ca", &self.authority), ("ssl_cert", &self.server), ("ssl_key", &self.server_key)]
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
     }
 }
 
@@ -72,13 +96,18 @@ impl Authority {
     }
 
     /// The certificate and its private key, as PEM.
-    fn sign_server(&self, names: &[String]) -> Result<(String, String)> {
+    fn sign(
+        &self,
+        names: &[String],
+        name: &str,
+        purpose: ExtendedKeyUsagePurpose,
+    ) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names.to_vec())
             .with_context(|| format!("not all of these can stand in a certificate: {}", names.join(", ")))?;
-        params.distinguished_name.push(DnType::CommonName, "capitana lab server");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![purpose];
         params.use_authority_key_identifier_extension = true;
         Ok((params.signed_by(&key, &self.issuer)?.pem(), key.serialize_pem()))
     }

@@ -192,7 +192,7 @@ pub fn program() -> Result<PathBuf> {
 }
 
 /// The file with the monitoring account's password. Nobody else can read it: the daemons warn of others.
-fn monitor_password(slot: &Slot) -> Result<PathBuf> {
+pub(crate) fn monitor_password(slot: &Slot) -> Result<PathBuf> {
     let path = slot.directory().join("monitor-password");
     let mut options = OpenOptions::new();
     let write = |mut file: File| file.write_all(galera::MONITOR.as_bytes());

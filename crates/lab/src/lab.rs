@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::builder::Builder;
+use crate::certs::Certificates;
 use crate::daemon::{Agent, Proxy};
 use crate::door::Door;
 use crate::galera::Node;
@@ -28,6 +29,7 @@ use crate::zookeeper::ZooKeeper;
 pub struct Lab {
     progress: Progress,
     parts: Parts,
+    zookeeper_certificates: Option<Certificates>,
     keeper: Option<Keeper>,
     slot: Slot,
     _place: Option<Place>,
@@ -78,6 +80,11 @@ impl Lab {
     pub fn zookeeper(&self) -> String {
         let servers: Vec<_> = self.parts.zookeepers.iter().map(ZooKeeper::connect_string).collect();
         servers.join(",")
+    }
+
+    /// ZooKeeper's certificates, where it speaks TLS.
+    pub fn zookeeper_certificates(&self) -> Option<&Certificates> {
+        self.zookeeper_certificates.as_ref()
     }
 
     /// Which node has the address `upstream`, a `host:port`.
@@ -164,7 +171,14 @@ impl Lab {
         let slot = base.take()?;
         let keeper = Keeper::start(slot.directory(), &base.failed(), slot.lock_file())?;
         let progress = progress.clone();
-        Ok(Self { progress, parts: Parts::default(), keeper: Some(keeper), slot, _place: None })
+        Ok(Self {
+            progress,
+            parts: Parts::default(),
+            zookeeper_certificates: None,
+            keeper: Some(keeper),
+            slot,
+            _place: None,
+        })
     }
 
     /// Gives up its place among the labs that run at once: this one waits for a person and does next to nothing, and
@@ -175,6 +189,10 @@ impl Lab {
 
     pub(crate) fn hold(&mut self, place: Place) {
         self._place = Some(place);
+    }
+
+    pub(crate) fn certify(&mut self, certificates: Certificates) {
+        self.zookeeper_certificates = Some(certificates);
     }
 
     pub(crate) fn fill(&mut self, parts: Parts) {

@@ -13,15 +13,21 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::certs::Certificates;
 use crate::process::Process;
 use crate::slot::Slot;
 use crate::wait::wait_until;
 
 /// The port of clients, on each server's own address.
 const PORT: u16 = 2181;
+/// The port of clients that speak TLS.
+const SECURE_PORT: u16 = 2281;
 
-/// What Debian's package `zookeeper` installs: the server, and a logger that writes to standard error.
-const JARS: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar";
+/// What Debian's package `libzookeeper-java` brings: the server, a logger that writes to standard error, and for TLS
+/// what the server's own list of libraries leaves out.
+const JARS: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:\
+                    /usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar:\
+                    /usr/share/java/netty-transport-native-unix-common.jar";
 
 /// A JVM on a busy machine needs 2 to 5 s.
 const READY: Duration = Duration::from_secs(60);
@@ -35,7 +41,8 @@ pub struct ZooKeeper {
 
 impl ZooKeeper {
     /// Server `index` of an ensemble of `count` (1 or 3), not started.
-    pub(crate) fn new(slot: &Slot, index: usize, count: usize) -> Result<Self> {
+    /// `tls`: it also takes clients that speak TLS and show a certificate of that authority's.
+    pub(crate) fn new(slot: &Slot, index: usize, count: usize, tls: Option<&Certificates>) -> Result<Self> {
         let name = format!("zookeeper{}", index + 1);
         let directory = slot.directory().join(&name);
         let configuration = directory.join("zoo.cfg");
@@ -43,13 +50,19 @@ impl ZooKeeper {
         let data = directory.join("data");
         fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
         fs::write(data.join("myid"), format!("{}\n", index + 1))?;
-        fs::write(configuration, settings(slot, index, count, &data))?;
+        let secure = tls.map(|tls| secure(tls, slot.zookeeper(index))).transpose()?;
+        fs::write(configuration, settings(slot, index, count, &data) + &secure.unwrap_or_default())?;
         Ok(Self { process, address: slot.zookeeper(index) })
     }
 
     /// `host:port` for clients.
     pub fn connect_string(&self) -> String {
         format!("{}:{PORT}", self.address)
+    }
+
+    /// `host:port` for clients that speak TLS, where it takes them.
+    pub fn secure_connect_string(&self) -> String {
+        format!("{}:{SECURE_PORT}", self.address)
     }
 
     /// Waits until it serves: alone, as leader or as follower.
@@ -117,4 +130,19 @@ fn settings(slot: &Slot, index: usize, count: usize, data: &Path) -> String {
         }
     }
     settings
+}
+
+/// ZooKeeper reads key and certificate from one file.
+fn secure(tls: &Certificates, address: Ipv4Addr) -> Result<String> {
+    let key_store = tls.server.with_file_name("key-store.pem");
+    let both = fs::read_to_string(&tls.server_key)? + &fs::read_to_string(&tls.server)?;
+    fs::write(&key_store, both).with_context(|| format!("cannot write {}", key_store.display()))?;
+    Ok(format!(
+        "secureClientPort={SECURE_PORT}\nsecureClientPortAddress={address}\n\
+         serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
+         authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider\nssl.clientAuth=need\n\
+         ssl.keyStore.type=PEM\nssl.keyStore.location={}\nssl.trustStore.type=PEM\nssl.trustStore.location={}\n",
+        key_store.display(),
+        tls.authority.display()
+    ))
 }

@@ -4,6 +4,7 @@ mod aborted_clients;
 mod agent_cut_long;
 mod agent_cut_short;
 mod agent_freeze;
+pub mod agent_restart;
 mod canary_cost;
 mod connections_full;
 mod crash_primary;
@@ -15,6 +16,7 @@ mod follow;
 mod host_down;
 mod kazoo;
 mod long_transaction;
+pub mod lost_create_reply;
 mod mariadb_frozen;
 mod no_primary;
 mod plain_mariadb;
@@ -24,6 +26,7 @@ mod read_after_write;
 mod rejoin;
 mod rogue_member;
 mod scene;
+mod sequence_wrap;
 mod stale_follower;
 mod step_down;
 mod stop_primary;
@@ -35,6 +38,7 @@ mod zk_leader_and_primary;
 mod zk_member_loss;
 pub mod zk_outage;
 mod zk_outage_and_crash;
+mod zk_secure;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -96,6 +100,10 @@ pub fn all() -> Vec<Scenario> {
         mariadb_frozen::SCENARIO,
         plain_mariadb::SCENARIO,
         canary_cost::SCENARIO,
+        agent_restart::SCENARIO,
+        lost_create_reply::SCENARIO,
+        sequence_wrap::SCENARIO,
+        zk_secure::SCENARIO,
     ]
 }
 
