@@ -51,6 +51,13 @@ pub fn among(sessions: &[Row], whom: Whom, own: &str) -> Vec<u64> {
     sessions.filter(|session| session.is_among(whom, own)).map(|session| session.id).collect()
 }
 
+/// The ids of this account's sessions.
+#[must_use]
+pub fn of(sessions: &[Row], account: &str) -> Vec<u64> {
+    let sessions = sessions.iter().filter_map(Session::of);
+    sessions.filter(|session| session.user == account).map(|session| session.id).collect()
+}
+
 /// Ends these sessions, but not the two that set the fence; answers how many.
 ///
 /// # Errors

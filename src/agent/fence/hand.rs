@@ -46,13 +46,15 @@ pub struct Hand {
     acts: Option<Conn>,
     /// Ends what holds the other one up.
     clears: Option<Conn>,
+    /// Connections that were given up with a statement under way, which may still be carried out.
+    lingering: Vec<u32>,
 }
 
 impl Hand {
     /// One without connections.
     #[must_use]
     pub fn new(server: Server, mode: FenceMode, user: String) -> Self {
-        Self { server, mode, user, acts: None, clears: None }
+        Self { server, mode, user, acts: None, clears: None, lingering: Vec::new() }
     }
 
     /// The statement that lifts the fence.
@@ -64,10 +66,10 @@ impl Hand {
         }
     }
 
-    /// Opens what is closed, and looks whether there is a fence.
+    /// Opens what is closed, and looks whether there is a fence, once nothing of what was given up can change that any more.
     ///
     /// # Errors
-    /// The server does not answer.
+    /// The server does not answer, or an earlier statement does not end.
     pub async fn look(&mut self, limit: Duration) -> Result<Found, String> {
         if let Some(mut clears) = self.clears.take() {
             // A connection that was killed says so now, and not when it is needed.
@@ -79,6 +81,7 @@ impl Hand {
                 *place = Some(self.server.connect(limit).await.map_err(Failure::cause)?);
             }
         }
+        self.settle(limit).await?;
         let variables = self.ask(VARIABLES, limit).await?;
         let uptime = self.ask(UPTIME, limit).await?;
         Ok(found(self.mode, &variables, &uptime))
@@ -133,8 +136,7 @@ impl Hand {
             return self.back(acts, outcome);
         }
         drop(setting);
-        // Left alone it could still succeed when the fence has been lifted.
-        self.kill(id, pace.limit).await;
+        self.lingering.push(id);
         Err("sessions that cannot be ended hold it up (README, Fencing: the privileges it needs)".to_owned())
     }
 
@@ -166,11 +168,28 @@ impl Hand {
         }
     }
 
-    async fn kill(&mut self, id: u32, limit: Duration) {
-        if let Some(clears) = &mut self.clears {
-            // One that has ended meanwhile is as good as killed.
-            let _ = timeout(limit, clears.query_drop(format!("KILL {id}"))).await;
+    /// Ends statements that were given up. Left alone one could set a fence that has been lifted meanwhile, or lift one.
+    async fn settle(&mut self, limit: Duration) -> Result<(), String> {
+        if self.lingering.is_empty() {
+            return Ok(());
         }
+        for id in self.still_there(limit).await? {
+            // One that has ended meanwhile is as good as killed.
+            let _ = self.ask(&format!("KILL {id}"), limit).await;
+        }
+        self.lingering = self.still_there(limit).await?;
+        if self.lingering.is_empty() {
+            Ok(())
+        } else {
+            Err("an earlier statement is still under way".to_owned())
+        }
+    }
+
+    /// Another session may have the number of one of ours by now, after a restart of the server.
+    async fn still_there(&mut self, limit: Duration) -> Result<Vec<u32>, String> {
+        let sessions = self.ask(blockers::SESSIONS, limit).await?;
+        let ours = blockers::of(&sessions, &self.user);
+        Ok(self.lingering.iter().copied().filter(|id| ours.contains(&u64::from(*id))).collect())
     }
 
     /// Runs a statement on the connection that acts, which is given up where it does not answer.
@@ -179,9 +198,13 @@ impl Hand {
             Some(conn) => conn,
             None => self.server.connect(limit).await.map_err(Failure::cause)?,
         };
+        let id = conn.id();
         match timeout(limit, conn.query(statement)).await {
             Ok(outcome) => self.back(conn, outcome),
-            Err(_) => Err(format!("no answer within {limit:?}")),
+            Err(_) => {
+                self.lingering.push(id);
+                Err(format!("no answer within {limit:?}"))
+            }
         }
     }
 
