@@ -145,7 +145,7 @@ impl Election {
     /// Reads the election, and says on a terminal what is waited for if it takes long.
     pub(super) async fn read(&self, limit: Duration) -> Result<Reading, Error> {
         let waiting_for = format!("ZooKeeper at {}", self.zookeeper);
-        let reading = patiently(&waiting_for, limit, self.within(limit, self.ask())).await?;
+        let reading = patiently(&waiting_for, limit, self.within(limit, Box::pin(self.ask()))).await?;
         reading.map_err(|error| self.error(format!("{}: {}", error.what, error.cause)))
     }
 

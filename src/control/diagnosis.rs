@@ -91,7 +91,7 @@ async fn probe(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> Finding
         Ok(stream) => stream,
         Err(error) => return Finding::Unreachable(error.to_string()),
     };
-    let Some(config) = tls else { return in_the_clear(ask(stream).await) };
+    let Some(config) = tls else { return in_the_clear(&ask(stream).await) };
     let Ok(name) = ServerName::try_from(host.to_owned()) else {
         return Finding::Wrong("is no name for a certificate".to_owned());
     };
@@ -121,7 +121,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Opti
     Ok((read > 0).then_some(first[0]))
 }
 
-fn in_the_clear(answer: io::Result<Option<u8>>) -> Finding {
+fn in_the_clear(answer: &io::Result<Option<u8>>) -> Finding {
     match answer {
         Ok(Some(ALERT)) => Finding::Wrong("speaks TLS: set zookeeper-tls = true".to_owned()),
         Ok(Some(_)) => Finding::Answers,
