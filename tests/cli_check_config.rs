@@ -109,3 +109,32 @@ fn the_environment_beats_the_file() {
     assert!(said.out.contains("hold-timeout = \"4s\"  # CAPITANA_HOLD_TIMEOUT"), "{}", said.out);
     assert!(said.out.contains("listen = [\"127.0.0.1:2\", \"[::1]:3\"]  # CAPITANA_LISTEN"), "{}", said.out);
 }
+
+#[test]
+fn a_password_in_the_environment_is_neither_shown_nor_taken_for_a_misspelt_setting() {
+    let (_directory, path) = file("agent.toml", "zookeeper = \"zk1\"\nadvertise = \"db1\"\n");
+    let mut command = capitana(&["check-config", "--show", &path]);
+    for variable in ["CAPITANA_ZOOKEEPER_AUTH", "CAPITANA_PASSWORD", "CAPITANA_MONITOR_PASSWORD"] {
+        command.env(variable, "capitana:hush");
+    }
+    let said = run(&mut command);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.out.contains("hush") && !said.out.contains("warning"), "{}", said.out);
+}
+
+#[test]
+fn a_password_in_a_file_and_in_the_environment_is_one_too_many() {
+    for (key, variable) in
+        [("zookeeper-auth-file", "CAPITANA_ZOOKEEPER_AUTH"), ("password-file", "CAPITANA_PASSWORD")]
+    {
+        let (directory, path) = file("secret", "capitana:hush");
+        let text = format!("zookeeper = \"zk1\"\nadvertise = \"db1\"\n{key} = \"{path}\"\n");
+        let settings = directory.path().join("agent.toml");
+        fs::write(&settings, text).unwrap();
+        let mut command = capitana(&["check-config", settings.to_str().unwrap()]);
+        let said = run(command.env(variable, "capitana:whisper"));
+        said.failed(exit::CONFIG, "keep one of the two");
+        assert!(said.err.contains(variable) && said.err.contains(key), "{}", said.err);
+        assert!(!said.err.contains("whisper"), "{}", said.err);
+    }
+}

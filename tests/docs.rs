@@ -17,9 +17,10 @@ use clap::CommandFactory;
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 const DASHBOARD: &str = "grafana/capitana.json";
 
-/// A proxy with a primary that is not there, and an agent without ZooKeeper and without a server.
+/// A proxy with a primary that is not there, and an agent without ZooKeeper, without a server and without a state.
 const PROXY: [&str; 5] = ["proxy", "--primary", "127.0.0.1:1", "--listen", "127.0.0.1:0"];
-const AGENT: [&str; 5] = ["agent", "--zookeeper", "127.0.0.1:1", "--server", "127.0.0.1:1"];
+const AGENT: [&str; 7] =
+    ["agent", "--zookeeper", "127.0.0.1:1", "--server", "127.0.0.1:1", "--state-directory", "/dev/null/none"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
