@@ -9,15 +9,18 @@ mod canary_cost;
 mod connections_full;
 mod crash_primary;
 mod detect_crash;
+mod donor;
 mod drain_race;
 mod drivers;
 mod fencing;
+mod flapping;
 mod follow;
 mod host_down;
 mod kazoo;
 mod long_transaction;
 pub mod lost_create_reply;
 mod mariadb_frozen;
+mod minority;
 mod no_primary;
 mod plain_mariadb;
 mod proxy_header;
@@ -104,6 +107,9 @@ pub fn all() -> Vec<Scenario> {
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
         zk_secure::SCENARIO,
+        minority::SCENARIO,
+        donor::SCENARIO,
+        flapping::SCENARIO,
     ]
 }
 
