@@ -12,10 +12,10 @@ pub fn write_report(scenario: &str, report: &Report, out: &mut dyn Write) -> io:
     writeln!(out, "{} {scenario}", if report.passed() { "PASS" } else { "FAIL" })?;
     for (name, value) in report.figures() {
         match report.limit(name) {
-            None => writeln!(out, "  {name:<36} {value:>12}")?,
+            None => writeln!(out, "  {name:<44} {value:>12}")?,
             Some(limit) => {
                 let verdict = verdict(limit.allows(*value));
-                writeln!(out, "  {name:<36} {value:>12}   {limit:<16} {verdict}")?;
+                writeln!(out, "  {name:<44} {value:>12}   {limit:<16} {verdict}")?;
             }
         }
     }
@@ -30,7 +30,7 @@ pub fn write_report(scenario: &str, report: &Report, out: &mut dyn Write) -> io:
 /// # Errors
 /// `out` cannot be written to.
 pub fn write_heading(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{:<22} {:<36} {:>12}   limit", "scenario", "figure", "measured")
+    writeln!(out, "{:<22} {:<44} {:>12}   limit", "scenario", "figure", "measured")
 }
 
 /// Writes a line for each figure that has a limit.
@@ -40,7 +40,7 @@ pub fn write_heading(out: &mut dyn Write) -> io::Result<()> {
 pub fn write_limits(scenario: &str, report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for (name, value, limit) in report.limits() {
         let verdict = verdict(limit.allows(value));
-        writeln!(out, "{scenario:<22} {name:<36} {value:>12}   {limit:<16} {verdict}")?;
+        writeln!(out, "{scenario:<22} {name:<44} {value:>12}   {limit:<16} {verdict}")?;
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 //! things. Money shows what rows alone do not: half a transaction, or one that was carried out twice.
 //!
 //! One customer is in `customer`, what all of them report in `record`, the comparison with the cluster in `audit`; how a
-//! primary is lost in `fault`; clients that only measure in `probes` and `arrivals`; a failover as a whole in `stage`.
+//! primary is lost in `fault`, and what keeps the others behind in `batch`; clients that only measure in `probes` and `arrivals`; a failover as a whole in `stage`.
 
 mod arrivals;
 mod audit;
+mod batch;
 mod customer;
 mod fault;
 mod probes;
@@ -28,6 +29,7 @@ use record::Record;
 
 pub(crate) use arrivals::Arrivals;
 pub(crate) use audit::audit;
+pub(crate) use batch::Batch;
 pub(crate) use fault::Fault;
 pub(crate) use record::Tally;
 pub(crate) use stage::{Stage, lab_of_the_issue, percentile, quick};
