@@ -30,8 +30,8 @@ pub struct Monitor {
     status: watch::Sender<HealthStatus>,
     fence: watch::Receiver<FenceStatus>,
     metrics: Arc<AgentMetrics>,
-    /// The label of the last reason that was logged, since the server was fit.
-    logged: Option<&'static str>,
+    /// The labels of the reasons that were logged since the server was fit.
+    logged: Vec<&'static str>,
     /// What the canary is told to do.
     orders: watch::Sender<Option<Canary>>,
 }
@@ -61,7 +61,7 @@ impl Monitor {
         let health = Health::new(rules, BootClock.now());
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
         let (clock, orders) = (BootClock, watch::channel(None).0);
-        (Self { health, clock, status, fence, metrics, logged: None, orders }, published)
+        (Self { health, clock, status, fence, metrics, logged: Vec::new(), orders }, published)
     }
 
     /// Watches until the task is dropped.
@@ -121,12 +121,17 @@ impl Monitor {
         self.metrics.canary.tried(&commit);
         let before = self.status.borrow().canary.impossible_because.clone();
         self.status.send_modify(|status| status.canary.update(&commit));
-        let now = self.status.borrow().canary.impossible_because.clone();
-        if let Some(cause) = now.filter(|now| before.as_ref() != Some(now)) {
-            tracing::warn!(
-                cause,
-                "the canary cannot commit: a server that hangs on commits may go unnoticed"
-            );
+        if let Commit::Impossible(cause) = &commit.outcome
+            && before.as_ref() != Some(cause)
+        {
+            match commit.kind {
+                Canary::Row => tracing::warn!(
+                    cause,
+                    "the canary cannot commit: a server that hangs on commits may go unnoticed"
+                ),
+                // The server that leads makes the table.
+                Canary::Local => tracing::info!(cause, "the canary cannot commit yet"),
+            }
         }
         self.on(Event::Committed(commit.outcome));
     }
@@ -154,7 +159,7 @@ impl Monitor {
         match self.health.on(event, self.clock.now()) {
             Change::None => {}
             Change::BecameFit => {
-                self.logged = None;
+                self.logged.clear();
                 tracing::info!("the server is fit to lead");
             }
             Change::BecameUnfit(unfit) => self.metrics.step_down(unfit.label()),
@@ -168,8 +173,8 @@ impl Monitor {
     /// One line for each kind of reason that keeps the server from leading, not for each check that repeats it.
     fn log_what_is_new(&mut self) {
         let Reason::Unfit(unfit) = &self.health.verdict().reason else { return };
-        if self.logged != Some(unfit.label()) && *unfit != Unfit::NotChecked {
-            self.logged = Some(unfit.label());
+        if !self.logged.contains(&unfit.label()) && *unfit != Unfit::NotChecked {
+            self.logged.push(unfit.label());
             tracing::warn!(reason = %unfit, "the server is unfit to lead");
         }
     }

@@ -126,7 +126,7 @@ impl Aviary {
     async fn commit(&self, kind: Canary, conn: Option<Conn>) -> (Option<Conn>, Commit) {
         let mut conn = match self.connection(conn).await {
             Ok(conn) => conn,
-            Err(failure) => return (None, Commit::Impossible(failure.cause())),
+            Err(failure) => return (None, Commit::Lost(failure.cause())),
         };
         match statements::commit(&mut conn, kind, &self.node).await {
             Ok(()) => (Some(conn), Commit::Done),

@@ -42,7 +42,7 @@ pub async fn commit(conn: &mut Conn, kind: Canary, node: &str) -> Result<(), Sql
     }
 }
 
-/// What an error means. A connection that breaks is no news of commits: the checks and the wire see that.
+/// What an error means.
 #[must_use]
 pub fn outcome(error: &SqlError) -> Commit {
     match error {
@@ -50,7 +50,7 @@ pub fn outcome(error: &SqlError) -> Commit {
             Commit::Impossible(format!("{}: {REMEDY}", error.message))
         }
         SqlError::Server(error) => Commit::Refused { code: error.code, cause: error.message.clone() },
-        error => Commit::Impossible(words(error)),
+        error => Commit::Lost(words(error)),
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Commit {
     },
     /// None can be made, and why: the account has no right to, or a table is missing.
     Impossible(String),
+    /// The connection broke, or there was none: that is for the checks and the long-lived connection to judge.
+    Lost(String),
 }
 
 /// What is known of a server's local commits.
@@ -68,7 +70,7 @@ impl Commit {
             }
             Self::Refused { code, .. } if READ_ONLY.contains(code) => Some(Unfit::ReadOnly),
             Self::Refused { cause, .. } => Some(Unfit::CommitRefused(cause.clone())),
-            Self::Done | Self::Overdue { .. } | Self::Impossible(_) => None,
+            Self::Done | Self::Overdue { .. } | Self::Impossible(_) | Self::Lost(_) => None,
         }
     }
 }
