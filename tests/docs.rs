@@ -85,8 +85,8 @@ fn the_readme_lists_every_metric_of_both_daemons_with_its_type() {
     let shown: BTreeSet<_> =
         rows_below("Metrics").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let mut there = BTreeSet::new();
-    for arguments in [PROXY, AGENT] {
-        for line in daemon::metrics(&arguments).lines() {
+    for arguments in [&PROXY[..], &AGENT] {
+        for line in daemon::metrics(arguments).lines() {
             let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
             else {
                 continue;

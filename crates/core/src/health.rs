@@ -158,8 +158,7 @@ impl Health {
 
     /// A check that was sent before the server crashed, or before the agent stood still, says nothing of now.
     fn is_too_old(&self, asked: Duration, now: Duration) -> bool {
-        self.crashed_at.is_some_and(|at| asked <= at)
-            || !Proof::new(asked, self.rules.lasts()).holds_at(now)
+        self.crashed_at.is_some_and(|at| asked <= at) || !Proof::new(asked, self.rules.lasts()).holds_at(now)
     }
 
     fn polled(&mut self, reading: &Reading, asked: Duration, now: Duration) -> Change {
