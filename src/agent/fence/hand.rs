@@ -18,6 +18,9 @@ use crate::mariadb::words;
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','wsrep_reject_queries')";
 const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
 
+/// Connections given up that are remembered.
+const MOST_LINGERING: usize = 64;
+
 /// How long things may take, parts of the session timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -136,7 +139,7 @@ impl Hand {
             return self.back(acts, outcome);
         }
         drop(setting);
-        self.lingering.push(id);
+        self.gave_up(id);
         Err("sessions that cannot be ended hold it up (README, Fencing: the privileges it needs)".to_owned())
     }
 
@@ -166,6 +169,13 @@ impl Hand {
             Ok(Err(error)) => tracing::warn!(cause = words(&error), "cannot end what holds up the fence"),
             Err(_) => tracing::warn!("the server does not end what holds up the fence"),
         }
+    }
+
+    fn gave_up(&mut self, id: u32) {
+        self.lingering.push(id);
+        // A server that answers nobody for hours carries out the last ones, if any.
+        let surplus = self.lingering.len().saturating_sub(MOST_LINGERING);
+        self.lingering.drain(..surplus);
     }
 
     /// Ends statements that were given up. Left alone one could set a fence that has been lifted meanwhile, or lift one.
@@ -202,15 +212,18 @@ impl Hand {
         match timeout(limit, conn.query(statement)).await {
             Ok(outcome) => self.back(conn, outcome),
             Err(_) => {
-                self.lingering.push(id);
+                self.gave_up(id);
                 Err(format!("no answer within {limit:?}"))
             }
         }
     }
 
     fn back<T>(&mut self, acts: Conn, outcome: Result<T, SqlError>) -> Result<T, String> {
-        let usable = outcome.as_ref().err().is_none_or(|error| !error.is_fatal());
-        self.acts = usable.then_some(acts);
+        if outcome.as_ref().err().is_none_or(|error| !error.is_fatal()) {
+            self.acts = Some(acts);
+        } else {
+            self.gave_up(acts.id());
+        }
         outcome.map_err(|error| words(&error))
     }
 }
