@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use capitana::exit;
 use command::{Said, capitana, run};
 use serde_json::Value;
+use tempfile::TempDir;
 use support::{ask, connect, free_address, get, metric, until};
 
 /// Neither ZooKeeper nor a server is there.
@@ -24,6 +25,8 @@ const SETTINGS: [&str; 7] =
 struct Agent {
     admin: SocketAddr,
     child: Child,
+    /// Its own: two agents never share one.
+    _state: TempDir,
 }
 
 impl Agent {
@@ -31,10 +34,11 @@ impl Agent {
         let admin = free_address();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_capitana")]).args(SETTINGS);
-        command.args(["--admin-listen", &admin.to_string()]);
+        let state = tempfile::tempdir().unwrap();
+        command.args(["--admin-listen", &admin.to_string()]).arg("--state-directory").arg(state.path());
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("the agent answers", || std::net::TcpStream::connect(admin).ok());
-        Self { admin, child }
+        Self { admin, child, _state: state }
     }
 
     fn order(&self, flags: &[&str]) -> Said {
