@@ -63,6 +63,7 @@ impl Registrar {
             registered: None,
             leads: false,
             withdrawn: false,
+            may_lead: true,
             others: Others::default(),
             rival: None,
         };
@@ -188,11 +189,11 @@ impl Registrar {
     fn publish(&self) {
         let znode = self.registration.znode();
         let leads = znode.is_some_and(|znode| Some(&znode.name) == self.first.as_ref());
-        let withdrawn = self.registration.is_withdrawn();
+        let now = (leads, self.registration.is_withdrawn(), self.registration.may_lead());
         self.status.send_if_modified(|status| {
-            let news = (status.leads, status.withdrawn) != (leads, withdrawn);
-            (status.leads, status.withdrawn) = (leads, withdrawn);
-            news
+            let before = (status.leads, status.withdrawn, status.may_lead);
+            (status.leads, status.withdrawn, status.may_lead) = now;
+            before != now
         });
     }
 
@@ -210,6 +211,7 @@ impl Registrar {
         if let Some(request) = self.registration.next_request() {
             let since_ms = self.candidate.health.borrow().since_ms;
             session.ask(Box::pin(carry_out(session.link, self.member.clone(), request, since_ms)));
+            self.publish();
         }
     }
 
@@ -274,7 +276,9 @@ impl Registrar {
 
     /// Tells the logic, and the world what it changed.
     fn on(&mut self, event: Event) {
-        match self.registration.on(event) {
+        let change = self.registration.on(event);
+        self.publish();
+        match change {
             Change::None => return,
             Change::Registered(znode) => {
                 self.metrics.registrations.inc();

@@ -75,6 +75,9 @@ pub struct RegistrationStatus {
     /// Whether there is certainly no znode, and none is wanted or on its way.
     #[serde(skip)]
     pub withdrawn: bool,
+    /// Whether a znode may lead clients to the server, also one that the agent does not know of.
+    #[serde(skip)]
+    pub may_lead: bool,
     /// The other candidates, as far as was read.
     #[serde(skip)]
     pub others: Others,

@@ -41,7 +41,8 @@ pub struct Round {
 pub struct Seen {
     /// The lease on the session.
     pub lease: Lease,
-    /// Whether the agent has a znode, or has asked for one.
+    /// Whether a znode may lead clients to the server, also one that the agent does not know of
+    /// (`Registration::may_lead`).
     pub has_znode: bool,
     /// Other candidates in the last reading of the election.
     pub others: usize,

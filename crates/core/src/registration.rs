@@ -98,6 +98,8 @@ pub struct Registration {
     /// Whether `znode`, `leftovers` and `path_exists` may be wrong.
     stale: bool,
     in_flight: Option<Request>,
+    /// No reading has shown yet what came of a create, or what there was before this session.
+    unsure: bool,
 }
 
 impl Default for Registration {
@@ -120,6 +122,7 @@ impl Registration {
             path_exists: false,
             stale: true,
             in_flight: None,
+            unsure: true,
         }
     }
 
@@ -133,6 +136,13 @@ impl Registration {
     #[must_use]
     pub fn znode(&self) -> Option<&OwnZnode> {
         self.znode.as_ref()
+    }
+
+    /// Whether a znode may lead clients to the agent's server: one it has, one that is left over, another one that names
+    /// its server, or one that it does not know of because the reply to its creation is still to come or was lost.
+    #[must_use]
+    pub fn may_lead(&self) -> bool {
+        self.znode.is_some() || self.unsure || self.rival || !self.leftovers.is_empty()
     }
 
     /// Whether there is certainly no znode and none is on its way: the agent may leave.
@@ -155,6 +165,7 @@ impl Registration {
             // Cleared when it is asked, not when it is answered: what happens meanwhile asks for another look.
             self.stale = false;
         }
+        self.unsure |= self.in_flight == Some(Request::Create);
         self.in_flight.clone()
     }
 
@@ -197,6 +208,7 @@ impl Registration {
             }
             Event::Created(znode) => {
                 self.in_flight = None;
+                self.unsure = false;
                 self.znode = Some(znode.clone());
                 return Change::Registered(znode);
             }
@@ -219,6 +231,7 @@ impl Registration {
 
     fn seen(&mut self, exists: bool, own: Vec<OwnZnode>) -> Change {
         self.in_flight = None;
+        self.unsure = false;
         self.path_exists = exists;
         let (mut valid, invalid): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|z| Some(z.session) == self.session);

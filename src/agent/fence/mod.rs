@@ -136,7 +136,7 @@ impl Fencer {
         let registration = self.followed.registration.borrow();
         Seen {
             lease: *self.followed.lease.borrow(),
-            has_znode: registration.registered.is_some(),
+            has_znode: registration.may_lead,
             others: registration.others.count,
             round: self.round,
             server: self.galera(),

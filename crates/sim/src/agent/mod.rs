@@ -134,7 +134,7 @@ impl Agent {
             self.guard.beat(&mut hands);
         }
         self.tell(net);
-        let has_znode = self.registrar.may_have_znode();
+        let has_znode = self.registrar.may_lead();
         let known = Known { has_znode, others: self.registrar.others, peers };
         self.guard.act(known, database, &mut net.ctx);
         self.holding_since = match (self.guard.holds(now), self.holding_since) {

@@ -63,10 +63,6 @@ pub struct Registrar {
     pub(super) first: Option<i32>,
     /// Other candidates in the last reading.
     pub others: usize,
-    /// Nothing has shown yet what became of a create, or of what there was before this session.
-    pub(super) unsure: bool,
-    /// Its server has a znode of somebody else's: left of itself without its state, or another agent's.
-    pub(super) rival: bool,
 }
 
 /// The library and everything behind it.
@@ -97,16 +93,16 @@ impl Registrar {
             names: Vec::new(),
             first: None,
             others: 0,
-            unsure: true,
-            rival: false,
         }
     }
 
-    /// Whether it has a znode, or has asked for one and does not know.
+    /// Whether a znode may lead clients to its server.
     #[must_use]
-    pub fn may_have_znode(&self) -> bool {
-        let unsure = self.unsure && self.broken != Some(Broken::FencesOnlyWhatItKnows);
-        unsure || self.registration.znode().is_some()
+    pub fn may_lead(&self) -> bool {
+        match self.broken {
+            Some(Broken::FencesOnlyWhatItKnows) => self.registration.znode().is_some(),
+            _ => self.registration.may_lead(),
+        }
     }
 
     /// Whether its znode was the first of the last reading.
@@ -178,7 +174,6 @@ impl Registrar {
                 self.out = None;
                 self.retry_at = None;
                 self.watching = false;
-                self.unsure = true;
                 self.reread_at = now + REREAD;
                 self.registration.on(Event::SessionBegan(session));
             }
@@ -224,13 +219,6 @@ impl Registrar {
         };
         match event {
             Some(event) => {
-                self.unsure = match &event {
-                    Event::Seen { own, .. } => {
-                        self.rival || own.iter().any(|znode| znode.session != hands.client.session)
-                    }
-                    Event::Created(_) | Event::Deleted => false,
-                    _ => self.unsure,
-                };
                 if !matches!(event, Event::Seen { .. }) {
                     self.backoff.reset();
                 }

@@ -21,7 +21,6 @@ impl Registrar {
             Request::EnsurePath => Some(Out::Path(client.ask(net, Op::EnsurePath))),
             Request::Create => {
                 self.created_at = Some(net.ctx.now);
-                self.unsure = true;
                 let (node, guid) = (self.node, self.guid);
                 net.ctx.say(|| format!("agent {node}: creates its znode"));
                 Some(Out::Create(client.ask(net, Op::Create { node, guid })))
@@ -52,8 +51,8 @@ impl Registrar {
         }
         self.first = found.members.iter().min_by_key(|member| member.czxid).map(|member| member.sequence);
         self.others = found.members.iter().filter(|member| member.guid != self.guid).count();
-        self.rival = found.members.iter().any(|member| member.node == self.node && member.guid != self.guid);
-        self.registration.on(Event::Rival(self.rival));
+        let rival = found.members.iter().any(|member| member.node == self.node && member.guid != self.guid);
+        self.registration.on(Event::Rival(rival));
         let mut own = Vec::new();
         for znode in &found.members {
             if znode.guid == self.guid && !self.overlooks(znode, session) {
