@@ -24,6 +24,8 @@ struct Managed {
     socket: UnixDatagram,
     child: Child,
     _directory: TempDir,
+    /// An agent's own: two never share one.
+    state: Option<TempDir>,
 }
 
 impl Managed {
@@ -41,22 +43,19 @@ impl Managed {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { socket, child, _directory: directory }
+        Self { socket, child, _directory: directory, state: None }
     }
 
     fn agent() -> Self {
         let nobody = "127.0.0.1:1";
         let settings = ["agent", "--zookeeper", nobody, "--server", nobody, "--advertise", nobody];
-        let state = std::env::temp_dir();
-        let pace = [
-            "--poll-interval",
-            "50ms",
-            "--check-timeout",
-            "50ms",
-            "--state-directory",
-            state.to_str().unwrap(),
-        ];
-        Self::start(&[&settings[..], &pace].concat())
+        let pace = ["--poll-interval", "50ms", "--check-timeout", "50ms"];
+        let state = tempfile::tempdir().unwrap();
+        let mut daemon = Self::start(
+            &[&settings[..], &pace, &["--state-directory", state.path().to_str().unwrap()]].concat(),
+        );
+        daemon.state = Some(state);
+        daemon
     }
 
     fn proxy() -> Self {
