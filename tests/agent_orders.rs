@@ -14,8 +14,8 @@ use std::process::{Child, Command, Stdio};
 use capitana::exit;
 use command::{Said, capitana, run};
 use serde_json::Value;
-use tempfile::TempDir;
 use support::{ask, connect, free_address, get, metric, until};
+use tempfile::TempDir;
 
 /// Neither ZooKeeper nor a server is there.
 const SETTINGS: [&str; 7] =

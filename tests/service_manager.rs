@@ -25,7 +25,7 @@ struct Managed {
     child: Child,
     _directory: TempDir,
     /// An agent's own: two never share one.
-    state: Option<TempDir>,
+    _state: Option<TempDir>,
 }
 
 impl Managed {
@@ -43,7 +43,7 @@ impl Managed {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { socket, child, _directory: directory, state: None }
+        Self { socket, child, _directory: directory, _state: None }
     }
 
     fn agent() -> Self {
@@ -54,7 +54,7 @@ impl Managed {
         let mut daemon = Self::start(
             &[&settings[..], &pace, &["--state-directory", state.path().to_str().unwrap()]].concat(),
         );
-        daemon.state = Some(state);
+        daemon._state = Some(state);
         daemon
     }
 
