@@ -154,7 +154,8 @@ fn systemd_takes_the_units_without_a_word() {
 
 #[test]
 fn the_settings_that_the_units_name_exist() {
-    let settings = ["CAPITANA_PASSWORD_FILE", "CAPITANA_MONITOR_PASSWORD_FILE"];
+    let settings =
+        ["CAPITANA_PASSWORD_FILE", "CAPITANA_MONITOR_PASSWORD_FILE", "CAPITANA_ZOOKEEPER_AUTH_FILE"];
     for (name, command) in [("capitana-agent.service", "agent"), ("capitana-proxy.service", "proxy")] {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/systemd").join(name);
         let text = fs::read_to_string(source).unwrap();
