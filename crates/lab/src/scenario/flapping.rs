@@ -1,5 +1,6 @@
 //! Scenario `flapping`: a replica's mariadbd is stopped and started again and again. Nobody notices: what comes back
-//! registers at the end of the line.
+//! registers at the end of the line. Each time Galera makes some node its donor, the primary among them, for the seconds
+//! in which it sends what the replica has missed: so the agents are told that a donor may lead.
 
 use anyhow::Result;
 
@@ -21,7 +22,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 async fn run(progress: Progress) -> Result<Report> {
-    in_lab(scene::builder(), &progress, async |lab, report| flapping(lab, report).await).await
+    let builder = scene::builder().agent_argument("--available-when-donor=true");
+    in_lab(builder, &progress, async |lab, report| flapping(lab, report).await).await
 }
 
 async fn flapping(lab: &Lab, report: &mut Report) -> Result<()> {
