@@ -27,7 +27,7 @@ use super::scene::{self, PATIENCE};
 /// Clients that write through the proxies.
 const WRITERS: usize = 20;
 /// Between two writes of the client past the proxies, and between two looks at a proxy.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(4);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The lab of these scenarios, with a door before each agent, and agents that fence in this mode.
