@@ -63,6 +63,7 @@ impl Agent {
             registered,
             leads: self.leads,
             withdrawn: false,
+            may_lead: self.leads,
             others: Others::default(),
         };
         let registration = watch::channel(registration).1;
