@@ -17,16 +17,16 @@ mod outcome;
 mod peers;
 mod perf;
 mod point;
-mod processes;
+pub(crate) mod processes;
 mod rounds;
 mod runner;
-mod server;
+pub(crate) mod server;
 mod stage;
 mod stats;
-mod stub;
+pub(crate) mod stub;
 mod sysbench;
 mod table;
-mod wire;
+pub(crate) mod wire;
 
 use std::pin::Pin;
 

@@ -14,11 +14,11 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Memory of processes, in kilobytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Proportional set size: pages that several processes share are divided among them.
-    pub(super) pss: u64,
+    pub(crate) pss: u64,
     /// Resident set size.
-    pub(super) rss: u64,
+    pub(crate) rss: u64,
 }
 
 /// The fields of /proc/PID/stat that matter here.
@@ -30,17 +30,17 @@ struct Stat {
 }
 
 /// The CPU time, kernel included, of the living processes of a group and their ended children.
-pub(super) fn cpu_of_group(group: u32) -> Duration {
+pub(crate) fn cpu_of_group(group: u32) -> Duration {
     members(group).iter().map(|(_, stat)| stat.own + stat.children).sum()
 }
 
 /// The CPU time of this process and its ended children: the load generators.
-pub(super) fn cpu_of_clients() -> Duration {
+pub(crate) fn cpu_of_clients() -> Duration {
     stat("self").map(|stat| stat.own + stat.children).unwrap_or_default()
 }
 
 /// The memory of the processes of a group.
-pub(super) fn memory_of_group(group: u32) -> Result<Memory> {
+pub(crate) fn memory_of_group(group: u32) -> Result<Memory> {
     let mut memory = Memory::default();
     for (pid, _) in members(group) {
         let path = format!("/proc/{pid}/smaps_rollup");
@@ -53,7 +53,7 @@ pub(super) fn memory_of_group(group: u32) -> Result<Memory> {
 
 /// Lets this process, and those it starts, open as many files as the benchmarks need. Where that is not allowed, as many
 /// as are.
-pub(super) fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(DESCRIPTORS).max(DESCRIPTORS);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: Some(wanted) });
@@ -63,7 +63,7 @@ pub(super) fn raise_descriptor_limit() {
 }
 
 /// How many files this process, and each it starts, may open.
-pub(super) fn descriptor_limit() -> u64 {
+pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS)
 }
 

@@ -21,14 +21,14 @@ const ACCOUNTS: &str = include_str!("../galera/install.sql");
 const READY: Duration = Duration::from_secs(60);
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
 }
 
 impl Server {
     /// Installs it in the lab's directory and starts it.
-    pub(super) async fn start(lab: &Lab) -> Result<Self> {
+    pub(crate) async fn start(lab: &Lab) -> Result<Self> {
         if !Path::new(MARIADBD).exists() {
             bail!("{MARIADBD} is missing: apt-get install mariadb-server");
         }
@@ -51,12 +51,12 @@ impl Server {
     }
 
     /// Its address for clients.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Its process.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.process.pid()
     }
 

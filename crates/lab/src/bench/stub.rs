@@ -11,18 +11,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::wire::packet;
 
 const BACKLOG: u32 = 4096;
-const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
+pub(crate) const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 const QUIT: u8 = 1;
 
 /// The server; it ends when this is dropped.
-pub(super) struct Stub {
+pub(crate) struct Stub {
     address: SocketAddr,
     _serving: DropGuard,
 }
 
 impl Stub {
     /// Serves on this address.
-    pub(super) async fn start(address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn start(address: SocketAddr) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.bind(address).with_context(|| format!("the stub server cannot listen on {address}"))?;
@@ -33,7 +33,7 @@ impl Stub {
     }
 
     /// Its address.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
@@ -62,7 +62,7 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// MariaDB 10.11's, with a nonce that is no secret.
-fn greeting() -> Vec<u8> {
+pub(crate) fn greeting() -> Vec<u8> {
     let mut greeting =
         b"\x0a5.5.5-10.11.8-MariaDB\0\x2a\0\0\0abcdefgh\0\xfe\xff\x2d\x02\0\xff\x81\x15".to_vec();
     greeting.extend_from_slice(b"\0\0\0\0\0\0\x1d\0\0\0ijklmnopqrst\0mysql_native_password\0");

@@ -16,13 +16,13 @@ const CAPABILITIES: u32 = 0x0008_a200;
 const PLUGIN: &[u8] = b"mysql_native_password\0";
 
 /// A session.
-pub(super) struct Session {
+pub(crate) struct Session {
     stream: TcpStream,
 }
 
 impl Session {
     /// Connects and logs in, with the user's name for password.
-    pub(super) fn open(address: SocketAddr, user: &str) -> Result<Self> {
+    pub(crate) fn open(address: SocketAddr, user: &str) -> Result<Self> {
         let mut session = Self { stream: connect(address)? };
         let mut buffer = [0; 1024];
         let greeting = session.packet(&mut buffer)?;
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Asks, and reads the answer to its end. Returns how many bytes it had.
-    pub(super) fn query(&mut self, statement: &str, buffer: &mut [u8]) -> Result<u64> {
+    pub(crate) fn query(&mut self, statement: &str, buffer: &mut [u8]) -> Result<u64> {
         self.stream.write_all(&packet(0, &[&[3], statement.as_bytes()].concat()))?;
         let (mut answer, mut bytes, mut read) = (Answer::default(), 0, 0);
         while !answer.ended {
@@ -53,8 +53,23 @@ impl Session {
         Ok(bytes)
     }
 
+    /// Asks, and leaves the answer to [`read`](Self::read).
+    pub(crate) fn ask(&mut self, statement: &str) -> io::Result<()> {
+        self.stream.write_all(&packet(0, &[&[3], statement.as_bytes()].concat()))
+    }
+
+    /// One read of what has come of an answer.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+
+    /// Has the kernel keep no more than this of what has come and was not read.
+    pub(crate) fn keep_at_most(&self, bytes: usize) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, bytes)?)
+    }
+
     /// Says goodbye and waits until the other side has closed.
-    pub(super) fn quit(mut self) -> io::Result<()> {
+    pub(crate) fn quit(mut self) -> io::Result<()> {
         self.stream.write_all(&packet(0, &[1]))?;
         // A connection that is reset has ended too.
         let _ = self.stream.read(&mut [0; 16]);
@@ -78,14 +93,14 @@ impl Session {
 }
 
 /// Whether a greeting comes from there.
-pub(super) fn greeted(address: SocketAddr) -> bool {
+pub(crate) fn greeted(address: SocketAddr) -> bool {
     let mut protocol = [0; 5];
     let greeting = connect(address).and_then(|mut stream| stream.read_exact(&mut protocol));
     greeting.is_ok() && protocol[4] == 10
 }
 
 /// A packet with its header.
-pub(super) fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_le_bytes()[..3].to_vec();
     bytes.push(sequence);
     bytes.extend_from_slice(payload);
@@ -111,7 +126,7 @@ fn nonce(greeting: &[u8]) -> Option<Vec<u8>> {
     Some([first, second].concat())
 }
 
-pub(super) fn login(user: &str, nonce: &[u8]) -> Vec<u8> {
+pub(crate) fn login(user: &str, nonce: &[u8]) -> Vec<u8> {
     let mut payload = CAPABILITIES.to_le_bytes().to_vec();
     payload.extend_from_slice(&(1u32 << 24).to_le_bytes());
     payload.push(45);

@@ -8,6 +8,7 @@ pub mod agent_restart;
 mod canary_cost;
 mod connections_full;
 mod crash_primary;
+mod data_path;
 mod detect_crash;
 mod donor;
 mod drain_race;
@@ -15,6 +16,7 @@ mod drivers;
 mod fencing;
 mod flapping;
 mod follow;
+mod half_close;
 mod host_down;
 mod kazoo;
 mod long_transaction;
@@ -103,6 +105,7 @@ pub fn all() -> Vec<Scenario> {
         mariadb_frozen::SCENARIO,
         plain_mariadb::SCENARIO,
         canary_cost::SCENARIO,
+        half_close::SCENARIO,
         agent_restart::SCENARIO,
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
