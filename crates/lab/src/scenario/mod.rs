@@ -6,6 +6,7 @@ mod agent_cut_short;
 mod agent_freeze;
 pub mod agent_restart;
 mod canary_cost;
+mod checksums;
 mod connections_full;
 mod crash_primary;
 mod data_path;
@@ -106,6 +107,7 @@ pub fn all() -> Vec<Scenario> {
         plain_mariadb::SCENARIO,
         canary_cost::SCENARIO,
         half_close::SCENARIO,
+        checksums::SCENARIO,
         agent_restart::SCENARIO,
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
