@@ -20,6 +20,7 @@ mod follow;
 mod half_close;
 mod host_down;
 mod kazoo;
+mod long_streams;
 mod long_transaction;
 pub mod lost_create_reply;
 mod mariadb_frozen;
@@ -108,6 +109,7 @@ pub fn all() -> Vec<Scenario> {
         canary_cost::SCENARIO,
         half_close::SCENARIO,
         checksums::SCENARIO,
+        long_streams::SCENARIO,
         agent_restart::SCENARIO,
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
