@@ -16,8 +16,11 @@ use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as TlsError};
 use super::access::{Credentials, Tls};
 use crate::config::ZooKeeperAccess;
 
-/// How long one server may take. All are asked at once; the caller tries to open a session again only after this.
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long one server that can be reached may take: a handshake in Java on a busy machine. All are asked at once; the
+/// caller tries to open a session again only after this.
+const LIMIT: Duration = Duration::from_secs(3);
+/// How long one may take to be reached. Those that are cut off are found by this, and hold nobody up for long.
+const REACH: Duration = Duration::from_secs(1);
 /// ZooKeeper's question for whether it runs, which every server answers, if only that it may not.
 const QUESTION: &[u8] = b"ruok";
 /// A port for TLS waits for five bytes before it finds that this is none. A ZooKeeper in the clear has answered by then:
@@ -87,9 +90,10 @@ pub(super) fn servers(ensemble: &str) -> impl Iterator<Item = (&str, u16)> {
 }
 
 async fn probe(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> Finding {
-    let stream = match TcpStream::connect((host, port)).await {
-        Ok(stream) => stream,
-        Err(error) => return Finding::Unreachable(error.to_string()),
+    let stream = match timeout(REACH, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Finding::Unreachable(error.to_string()),
+        Err(_) => return Finding::Unreachable(format!("cannot be reached within {REACH:?}")),
     };
     let Some(config) = tls else { return in_the_clear(&ask(stream).await) };
     let Ok(name) = ServerName::try_from(host.to_owned()) else {
