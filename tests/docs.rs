@@ -189,7 +189,7 @@ fn leads_somewhere(link: &str) -> bool {
 #[test]
 fn every_test_that_the_architecture_names_exists() {
     let mut sources = String::new();
-    for directory in ["tests", "crates/core/tests", "crates/lab/tests", "src"] {
+    for directory in ["tests", "crates/core/tests", "crates/lab/tests", "crates/sim", "src"] {
         sources_below(&root().join(directory), &mut sources);
     }
     let architecture = read("ARCHITECTURE.md");

@@ -185,11 +185,18 @@ impl World {
         self.net.ctx.at(until, Event::Healed);
     }
 
+    /// One server falls behind, or each by a time of its own. It takes a while to show.
     fn lag(&mut self, until: Micros) {
-        let server = self.net.ctx.random.index(self.plan.zookeeper.servers);
-        // A follower that is further behind than `sync_limit` is left out by its leader.
-        let lag = self.net.ctx.random.below(self.plan.zookeeper.sync_limit);
-        self.net.ctx.say(|| format!("zookeeper: server {server} lags by {} ms", lag / MILLI));
-        self.net.zookeeper.slow_down(server, lag, until);
+        let setting = self.plan.zookeeper;
+        let until = (until + setting.sync_limit).min(self.plan.faults_end);
+        let (all, one) = (self.net.ctx.random.percent(50), self.net.ctx.random.index(setting.servers));
+        for server in 0..setting.servers {
+            if all || server == one {
+                // A follower that is further behind than `sync_limit` is left out by its leader.
+                let lag = self.net.ctx.random.below(setting.sync_limit);
+                self.net.ctx.say(|| format!("zookeeper: server {server} lags by {} ms", lag / MILLI));
+                self.net.zookeeper.slow_down(server, lag, until);
+            }
+        }
     }
 }

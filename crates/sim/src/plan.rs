@@ -36,7 +36,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed. With a broken rule the faults are those under which it shows.
     #[must_use]
     pub fn new(seed: u64, broken: Option<Broken>) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
@@ -52,7 +52,7 @@ impl Plan {
             delay,
             faults_end: random.between(8 * SECOND, 20 * SECOND),
             pause: [600 * MILLI, 2 * SECOND, 5 * SECOND][random.index(3)],
-            kinds: kinds(&mut random),
+            kinds: broken.map_or_else(|| kinds(&mut random), |broken| broken.faults().to_vec()),
         }
     }
 }

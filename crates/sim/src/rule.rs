@@ -2,6 +2,8 @@
 //! shows nothing, so there is one for each thing that is checked, and a test for each. The state machines in
 //! `capitana_core` are never changed: what is broken is what they are told, or what is done with what they say.
 
+use crate::faults::Kind;
+
 /// A rule that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
@@ -45,4 +47,24 @@ impl Broken {
         (Self::FencesOnlyWhatItKnows, "fences-only-what-it-knows"),
         (Self::FencesAlone, "fences-alone"),
     ];
+
+    /// The faults under which it shows soonest, the frequent ones several times.
+    #[must_use]
+    pub fn faults(self) -> &'static [Kind] {
+        match self {
+            Self::ForgetsEpochs | Self::BelievesStaleReadings => {
+                &[Kind::Lag, Kind::Lag, Kind::Cut, Kind::Cut, Kind::Crash, Kind::ReadOnly]
+            }
+            Self::SortsByName | Self::DoesNotReread => &[Kind::Crash, Kind::ReadOnly, Kind::Cut],
+            Self::DoesNotSync | Self::TrustsSilence => {
+                &[Kind::Cut, Kind::Lag, Kind::Lag, Kind::ServerCrash, Kind::ReadOnly, Kind::Crash]
+            }
+            Self::LeavesGhosts => {
+                &[Kind::Kill, Kind::Cut, Kind::Cut, Kind::ServerCrash, Kind::Partition, Kind::Outage]
+            }
+            Self::TrustsOldVerdicts => &[Kind::Stop, Kind::Stop, Kind::Minority, Kind::ReadOnly],
+            Self::FencesLate | Self::FencesOnlyWhatItKnows => &[Kind::Cut, Kind::Cut, Kind::ReadOnly],
+            Self::FencesAlone => &[Kind::Outage, Kind::Cut],
+        }
+    }
 }

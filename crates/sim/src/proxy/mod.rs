@@ -139,7 +139,7 @@ impl Proxy {
         self.backoff.reset();
         self.view_pzxid = found.pzxid;
         let used = self.on(Event::Read(self.raw(found)), net);
-        if found.exists {
+        if found.exists && self.broken != Some(Broken::ForgetsEpochs) {
             self.readings.push(Believed { pzxid: found.pzxid, used });
         }
         let look_at = now + self.timeout / LOOKS;

@@ -142,6 +142,10 @@ impl Ensemble {
         if !leader.owns(from, session) {
             return self.tell(ctx, from, Item::Moved(conn));
         }
+        if leader.term < self.term {
+            self.misled.retain(|(other, _)| *other != session);
+            self.misled.push((session, ctx.now));
+        }
         match leader.pending.back_mut() {
             Some(last) => last.syncs.push((from, conn)),
             None => self.tell(ctx, from, Item::Synced(conn)),

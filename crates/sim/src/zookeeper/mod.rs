@@ -115,6 +115,8 @@ pub struct Ensemble {
     log: Vec<Txn>,
     term: u32,
     next_session: i64,
+    /// Sessions that were told by a server that it leads while another one did, and when that was last.
+    pub misled: Vec<(i64, Micros)>,
     /// Proposals of the last leader, which the next one may or may not have.
     orphans: Vec<Txn>,
     partition_until: Micros,
@@ -152,6 +154,7 @@ impl Ensemble {
             log: Vec::new(),
             term: 0,
             next_session: 1,
+            misled: Vec::new(),
             orphans: Vec::new(),
             partition_until: 0,
             vote_at: None,
@@ -202,5 +205,6 @@ impl Ensemble {
         }
         self.partition_until = 0;
         self.call_vote(ctx, MILLI);
+        self.find_out(ctx);
     }
 }

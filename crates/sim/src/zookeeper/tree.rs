@@ -4,7 +4,7 @@
 /// A child of the election path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Znode {
-    /// The number in its name. It wraps.
+    /// The number in its name. ZooKeeper's counter stops at its end, and agents then name their znodes as if it wrapped.
     pub sequence: i32,
     /// The zxid of its creation.
     pub czxid: i64,

@@ -65,6 +65,15 @@ impl Ensemble {
         }
     }
 
+    /// Those who reach each other again hear at once that their leader was replaced.
+    pub(super) fn find_out(&self, ctx: &mut Context) {
+        for (server, it) in self.servers.iter().enumerate() {
+            if it.leader.as_ref().is_some_and(|leader| leader.term < self.term) {
+                ctx.after(2 * MILLI, Event::LinkCheck { server, link: it.link });
+            }
+        }
+    }
+
     fn patience(&self, ctx: &mut Context) -> u64 {
         ctx.random.between(self.setting.sync_limit / 2, self.setting.sync_limit)
     }
