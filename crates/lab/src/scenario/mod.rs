@@ -34,6 +34,7 @@ mod rejoin;
 mod rogue_member;
 mod scene;
 mod sequence_wrap;
+mod slow_reader;
 mod stale_follower;
 mod step_down;
 mod stop_primary;
@@ -107,6 +108,7 @@ pub fn all() -> Vec<Scenario> {
         mariadb_frozen::SCENARIO,
         plain_mariadb::SCENARIO,
         canary_cost::SCENARIO,
+        slow_reader::SCENARIO,
         half_close::SCENARIO,
         checksums::SCENARIO,
         long_streams::SCENARIO,
