@@ -10,6 +10,7 @@ mod identity;
 mod lease;
 mod metrics;
 mod monitor;
+mod notice;
 mod operator;
 mod poll;
 mod registrar;

@@ -1,13 +1,11 @@
 //! Keeps the agent's znode as it should be: opens sessions with ZooKeeper, makes the requests that
-//! `capitana_core::registration` asks for, one at a time, and publishes what became of them. It decides nothing.
+//! `capitana_core::registration` asks for, one at a time, and tells `notice` what became of them. It decides nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::Link;
 use capitana_core::backoff::Backoff;
 use capitana_core::candidacy::Wish;
-use capitana_core::kin::Rival;
 use capitana_core::registration::{Change, Event, Registration};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -16,9 +14,10 @@ use super::candidate::Candidate;
 use super::connect::Connect;
 use super::lease::Heart;
 use super::metrics::AgentMetrics;
+use super::notice::Notice;
 use super::requests::{Answer, Member, carry_out};
 use super::session::{Happened, Session};
-use super::status::{Others, Registered, RegistrationStatus};
+use super::status::{Registered, RegistrationStatus};
 use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
 
 /// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
@@ -33,13 +32,10 @@ pub struct Registrar {
     member: Member,
     candidate: Candidate,
     heart: Heart,
-    status: watch::Sender<RegistrationStatus>,
-    metrics: Arc<AgentMetrics>,
+    notice: Notice,
     backoff: Backoff,
     /// The first candidate's name in the last reading.
     first: Option<String>,
-    /// The last problem that was logged, so that it is logged once.
-    problem: Option<String>,
 }
 
 /// Why the work on one session ended.
@@ -58,26 +54,15 @@ impl Registrar {
         metrics: Arc<AgentMetrics>,
         seed: u64,
     ) -> (Self, watch::Receiver<RegistrationStatus>) {
-        let first = RegistrationStatus {
-            zookeeper: Link::NeverUp(None),
-            registered: None,
-            leads: false,
-            withdrawn: false,
-            may_lead: true,
-            others: Others::default(),
-            rival: None,
-        };
-        let (status, published) = watch::channel(first);
+        let (notice, published) = Notice::new(metrics);
         let registrar = Self {
             registration: Registration::new(),
             member,
             candidate,
             heart,
-            status,
-            metrics,
+            notice,
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
             first: None,
-            problem: None,
         };
         (registrar, published)
     }
@@ -95,7 +80,7 @@ impl Registrar {
                 Ended::Withdrawn => return self.close(session).await,
                 Ended::SessionOver(cause) => {
                     // The library's verdict: an ensemble that was down has not ended it.
-                    self.link_down(cause);
+                    self.notice.link_down(cause);
                     self.on(Event::SessionOver);
                 }
             }
@@ -107,21 +92,21 @@ impl Registrar {
     /// Opens a session, in as many attempts as it takes. None: the agent is to stop and never had a znode.
     async fn open<C: Connect>(&mut self, connector: &C, last: Option<&C::Last>) -> Option<C::Session> {
         loop {
-            let never_up = self.never_up();
+            let never_up = self.notice.never_up();
             let connected = tokio::select! {
                 () = self.candidate.stop.cancelled(), if never_up => return None,
                 connected = connector.connect(last) => connected,
             };
             match connected {
                 Ok(session) => return Some(session),
-                Err(error) => self.link_down(error.to_string()),
+                Err(error) => self.notice.link_down(error.to_string()),
             }
             self.wait().await;
         }
     }
 
     async fn wait(&mut self) {
-        let (wait, never_up) = (self.backoff.wait(), self.never_up());
+        let (wait, never_up) = (self.backoff.wait(), self.notice.never_up());
         tokio::select! {
             () = self.candidate.stop.cancelled(), if never_up => {}
             () = sleep(wait) => {}
@@ -129,8 +114,7 @@ impl Registrar {
     }
 
     async fn serve<C: Coordinator>(&mut self, link: &C) -> Ended {
-        self.metrics.sessions.inc();
-        self.link_up();
+        self.notice.session_began();
         self.member.sessions.push(link.session_id());
         self.on(Event::SessionBegan(link.session_id()));
         let mut session = Session::new(link);
@@ -171,37 +155,11 @@ impl Registrar {
         self.publish();
     }
 
-    /// Said once for each rival, and again when it is gone.
-    fn stand_beside(&mut self, rival: Option<Rival>) {
-        self.on(Event::Rival(rival.is_some()));
-        let rival = rival.map(|rival| rival.to_string());
-        if self.status.borrow().rival == rival {
-            return;
-        }
-        match &rival {
-            Some(rival) => tracing::warn!(rival, "not registered beside another znode of this node"),
-            None => tracing::info!("the other znode of this node is gone"),
-        }
-        self.status.send_modify(|status| status.rival = rival);
-    }
-
     /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
     fn publish(&self) {
         let znode = self.registration.znode();
         let leads = znode.is_some_and(|znode| Some(&znode.name) == self.first.as_ref());
-        let now = (leads, self.registration.is_withdrawn(), self.registration.may_lead());
-        self.status.send_if_modified(|status| {
-            let before = (status.leads, status.withdrawn, status.may_lead);
-            (status.leads, status.withdrawn, status.may_lead) = now;
-            before != now
-        });
-    }
-
-    fn see(&self, others: Others) {
-        self.status.send_if_modified(|status| {
-            let before = std::mem::replace(&mut status.others, others);
-            before != status.others
-        });
+        self.notice.stands(leads, self.registration.is_withdrawn(), self.registration.may_lead());
     }
 
     fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C>) {
@@ -219,12 +177,12 @@ impl Registrar {
     fn on_link(&mut self, state: LinkState) -> Option<String> {
         match state {
             LinkState::Connected => {
-                self.link_up();
+                self.notice.link_up();
                 self.on(Event::LinkUp);
                 None
             }
             LinkState::Disconnected => {
-                self.link_down("no server answers".to_owned());
+                self.notice.link_down("no server answers".to_owned());
                 self.on(Event::LinkDown);
                 None
             }
@@ -243,13 +201,14 @@ impl Registrar {
                 // A reading follows every failure, so its success does not mean that what failed would succeed now.
                 if !matches!(answer.event, Event::Seen { .. }) {
                     self.backoff.reset();
-                    self.problem = None;
+                    self.notice.solved();
                 }
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
                     self.first = answer.first;
-                    self.stand_beside(answer.rival);
-                    self.see(answer.others);
+                    self.on(Event::Rival(answer.rival.is_some()));
+                    self.notice.stand_beside(answer.rival.as_ref());
+                    self.notice.see(answer.others);
                 }
                 self.on(answer.event);
                 self.publish();
@@ -257,7 +216,7 @@ impl Registrar {
             }
             Err(error) if error.outcome == Outcome::SessionOver => Some(error.to_string()),
             Err(error) => {
-                self.complain("a request failed and is tried again", error.to_string());
+                self.notice.complain("a request failed and is tried again", error.to_string());
                 session.pause(self.backoff.wait());
                 self.on(Event::Failed);
                 None
@@ -278,51 +237,10 @@ impl Registrar {
     fn on(&mut self, event: Event) {
         let change = self.registration.on(event);
         self.publish();
-        match change {
-            Change::None => return,
-            Change::Registered(znode) => {
-                self.metrics.registrations.inc();
-                tracing::info!(znode = %znode.name, epoch = %znode.epoch, "registered in the election");
-            }
-            Change::Withdrawn(znode) => {
-                tracing::info!(znode = %znode.name, epoch = %znode.epoch, "withdrawn from the election");
-            }
-            Change::Lost(znode) => {
-                tracing::warn!(znode = %znode.name, epoch = %znode.epoch, "the znode is lost: somebody deleted it, or its session is over and has to be resumed");
-            }
-            Change::RemovedLeftover(znode) => {
-                tracing::info!(znode, "removed a znode of this agent that was left over");
-            }
-        }
-        let registered = self.registration.znode().map(|z| Registered::at(&self.member.election_path, z));
-        self.metrics.registered.set(i64::from(registered.is_some()));
-        self.status.send_modify(|status| status.registered = registered);
-    }
-
-    fn link_up(&mut self) {
-        if self.status.borrow().zookeeper != Link::Up {
-            tracing::info!("the link to ZooKeeper is up");
-        }
-        self.problem = None;
-        self.metrics.connected.set(1);
-        self.status.send_modify(|status| status.zookeeper = Link::Up);
-    }
-
-    fn link_down(&mut self, cause: String) {
-        self.complain("the link to ZooKeeper is down", cause.clone());
-        self.metrics.connected.set(0);
-        let link = if self.never_up() { Link::NeverUp(Some(cause)) } else { Link::Down(cause) };
-        self.status.send_modify(|status| status.zookeeper = link);
-    }
-
-    fn never_up(&self) -> bool {
-        matches!(self.status.borrow().zookeeper, Link::NeverUp(_))
-    }
-
-    fn complain(&mut self, what: &'static str, cause: String) {
-        if self.problem.as_ref() != Some(&cause) {
-            tracing::warn!(cause, "{what}");
-            self.problem = Some(cause);
+        if change != Change::None {
+            let path = &self.member.election_path;
+            let registered = self.registration.znode().map(|znode| Registered::at(path, znode));
+            self.notice.changed(&change, registered);
         }
     }
 }
