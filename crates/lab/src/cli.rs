@@ -18,6 +18,8 @@ pub(crate) enum Command {
     DemoCheck,
     /// Run a scenario, or `all`; exit status 0 when it passes, 1 when it does not.
     Scenario(ScenarioArgs),
+    /// Run a mixed load with failovers for as long as you like: does what the proxy holds grow? Exit status 0 or 1.
+    Soak(SoakArgs),
     /// Run a benchmark, or `all`, beside a direct connection and the peers that are installed.
     Bench(BenchArgs),
 }
@@ -50,6 +52,16 @@ pub(crate) struct ScenarioArgs {
     /// List the scenarios.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Print one JSON object on standard output, and everything else on standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SoakArgs {
+    /// How long, in minutes.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) minutes: u64,
     /// Print one JSON object on standard output, and everything else on standard error.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,4 +1,4 @@
-//! The program `lab`: brings labs up, runs the demo without a person, runs scenarios and benchmarks. Owns its end by a
+//! The program `lab`: brings labs up, runs the demo without a person, runs scenarios, soaks and benchmarks. Owns its end by a
 //! signal.
 
 mod cli;
@@ -56,6 +56,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Up(size) => Box::pin(up::up(size, &Progress::to(std::io::stdout()))).await,
         Command::DemoCheck => Box::pin(demo::check(&Progress::to(std::io::stdout()))).await,
         Command::Bench(arguments) => Box::pin(measure::bench(arguments, &mut std::io::stdout())).await,
+        Command::Soak(arguments) => Box::pin(run::soak(arguments, &mut std::io::stdout())).await,
         Command::Scenario(arguments) => run::scenario(arguments, &mut std::io::stdout()).await,
     }
 }

@@ -1,13 +1,13 @@
-//! Owns `lab scenario`: one, all, or the list of them, for people and for scripts.
+//! Owns `lab scenario`: one, all, or the list of them, and `lab soak`, for people and for scripts.
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use capitana_lab::scenario::{self, Scenario};
 use capitana_lab::{Progress, Report, table};
 
-use crate::cli::ScenarioArgs;
+use crate::cli::{ScenarioArgs, SoakArgs};
 
 /// Runs what is asked for. True: it passed.
 pub(crate) async fn scenario(arguments: ScenarioArgs, out: &mut dyn Write) -> Result<bool> {
@@ -23,6 +23,18 @@ pub(crate) async fn scenario(arguments: ScenarioArgs, out: &mut dyn Write) -> Re
             Ok(report.passed())
         }
     }
+}
+
+/// The scenario `soak` for as long as is asked for. True: it passed.
+pub(crate) async fn soak(arguments: SoakArgs, out: &mut dyn Write) -> Result<bool> {
+    let time = Duration::from_secs(arguments.minutes * 60);
+    let report = scenario::soak::run(Progress::stderr(), time).await?;
+    if arguments.json {
+        report.write_json("soak", out)?;
+    } else {
+        table::write_report("soak", &report, out)?;
+    }
+    Ok(report.passed())
 }
 
 fn list(out: &mut dyn Write) -> Result<bool> {

@@ -35,6 +35,7 @@ mod rogue_member;
 mod scene;
 mod sequence_wrap;
 mod slow_reader;
+pub mod soak;
 mod stale_follower;
 mod step_down;
 mod stop_primary;
@@ -112,6 +113,7 @@ pub fn all() -> Vec<Scenario> {
         half_close::SCENARIO,
         checksums::SCENARIO,
         long_streams::SCENARIO,
+        soak::SCENARIO,
         agent_restart::SCENARIO,
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
