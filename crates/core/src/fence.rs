@@ -8,11 +8,15 @@
 //! | another agent that answers | Galera | fenced |
 //! |---|---|---|
 //! | sees ZooKeeper | whatever it says | yes: another can be elected |
+//! | sees ZooKeeper, and a third of the session timeout ago none did | whatever it says | not yet: it is coming back for all |
 //! | some answer, none sees ZooKeeper | whatever it says | no: ZooKeeper has failed for all of them |
 //! | none answers | not in the primary component, or not known | yes: the others may be there, and go on |
 //! | none answers | in the primary component | no: the others are not, so they cannot lead |
 //! | none answers, and there are others in the election | not used | yes: two servers that take writes would diverge |
 //! | nobody else is in the election | not used | no: there is nobody to elect |
+//!
+//! While ZooKeeper is down as a whole no session expires, and when it is back each has its whole timeout anew: an agent that
+//! gets its own back a little later than another has time for it.
 //!
 //! Without `fence-quorum` it is fenced in every case.
 
@@ -119,13 +123,15 @@ pub struct Fence {
     state: State,
     /// Whether the agent has had a znode since its lease was held last.
     may_lead: bool,
+    /// When the others were asked last that answered, and of whom none saw ZooKeeper, since the lease was held last.
+    nobody_saw: Option<Duration>,
 }
 
 impl Fence {
     /// No fence, for an agent that was started `now` and asks for this session timeout.
     #[must_use]
     pub fn new(quorum: bool, now: Duration, asks_for: Duration) -> Self {
-        Self { quorum, started: now, asks_for, state: State::Open, may_lead: true }
+        Self { quorum, started: now, asks_for, state: State::Open, may_lead: true, nobody_saw: None }
     }
 
     /// Why there is a fence of the agent's, also one that is being set or lifted, or may be set.
@@ -152,6 +158,7 @@ impl Fence {
             standing => standing,
         };
         self.may_lead = seen.has_znode || (self.may_lead && standing != Standing::Held);
+        self.nobody_saw = self.nobody_saw.filter(|_| standing != Standing::Held);
         match (self.state, standing) {
             (State::Ours { why }, Standing::Held) => self.lift(why),
             (State::Uncertain, Standing::Held) => self.lift(Why::Unsure),
@@ -169,7 +176,7 @@ impl Fence {
     pub fn look_again(&self, seen: &Seen, now: Duration) -> Option<Duration> {
         let clock = self.clock(seen.lease);
         let stale = seen.round.map(|round| clock.stale(round).max(clock.others_count_from));
-        let times = [Some(clock.others_count_from), Some(clock.expires), stale];
+        let times = [Some(clock.others_count_from), Some(clock.expires), stale, self.is_back_at(clock)];
         times.into_iter().flatten().filter(|time| *time > now).min()
     }
 
@@ -196,7 +203,12 @@ impl Fence {
     fn cut_off(&mut self, seen: &Seen, standing: Standing, now: Duration) -> Due {
         let clock = self.clock(seen.lease);
         let round = seen.round.filter(|round| clock.counts(*round, now));
+        if let Some(Round { begun, answered: 1.., seeing: 0 }) = round {
+            self.nobody_saw = Some(begun);
+        }
+        let coming_back = self.is_back_at(clock).is_some_and(|back| now < back);
         match (standing, round) {
+            (_, Some(Round { seeing: 1.., .. })) if self.quorum && coming_back => Due::Nothing,
             (Standing::Expired, _) if !self.quorum => self.judge(Ruling::Fence(Why::Alone)),
             (Standing::Expired, Some(Round { answered, seeing, .. })) => {
                 self.judge(rule(Peers { others: seen.others, answered, seeing }, seen.server))
@@ -204,6 +216,11 @@ impl Fence {
             (_, None) if self.quorum && now >= clock.others_count_from => Due::Ask,
             _ => Due::Nothing,
         }
+    }
+
+    /// Until when another agent that sees ZooKeeper may only have got it back a little earlier than this one.
+    fn is_back_at(&self, clock: Clock) -> Option<Duration> {
+        self.nobody_saw.map(|asked| asked + clock.comes_back_within)
     }
 
     fn judge(&mut self, ruling: Ruling) -> Due {
@@ -228,6 +245,7 @@ impl Fence {
             others_count_from: lease.others_count_from().unwrap_or_default(),
             expires: lease.expires().unwrap_or_default(),
             round_lasts: lease.timeout().unwrap_or_default() / 4,
+            comes_back_within: lease.timeout().unwrap_or_default() / 3,
         }
     }
 }
@@ -239,6 +257,8 @@ struct Clock {
     expires: Duration,
     /// A quarter of the session timeout: those asked at its half still count when the lease expires at its two thirds.
     round_lasts: Duration,
+    /// A third of the session timeout: well within the whole one that every session has when ZooKeeper is back.
+    comes_back_within: Duration,
 }
 
 impl Clock {

@@ -114,7 +114,8 @@ fn the_others_are_asked_again_and_again_while_the_server_is_left_alone() {
     assert!(matches!(fence.due(&seen(round), at(4.9)), Due::Leave(_)));
     assert_eq!(fence.look_again(&seen(round), at(4.9)), Some(at(5.0)));
     assert_eq!(fence.due(&seen(round), at(5.0)), Due::Ask);
-    assert!(matches!(fence.due(&seen(one(5.0, true)), at(5.1)), Due::Set { .. }));
+    assert!(matches!(fence.due(&seen(one(5.0, false)), at(5.1)), Due::Leave(_)));
+    assert_eq!(fence.due(&seen(one(5.0, false)), at(6.5)), Due::Ask);
 }
 
 #[test]
@@ -221,4 +222,25 @@ fn an_agent_that_was_stopped_asks_again_before_it_does_anything() {
             assert_eq!(fence().due(&seen, at(33.0)), Due::Ask, "{seen:?}");
         }
     }
+}
+
+#[test]
+fn a_server_is_not_fenced_because_zookeeper_comes_back_for_another_agent_first() {
+    let mut fence = fence();
+    let down = seen(one(20.0, false));
+    assert!(matches!(fence.due(&down, at(20.1)), Due::Leave(WhyNot::NobodySees { .. })));
+    let returning = seen(one(20.5, true));
+    assert_eq!(fence.due(&returning, at(20.6)), Due::Nothing);
+    assert_eq!(fence.look_again(&returning, at(20.6)), Some(at(22.0)));
+    assert!(matches!(fence.due(&seen(one(21.9, true)), at(22.0)), Due::Set { .. }));
+}
+
+#[test]
+fn an_outage_before_the_lease_was_held_again_delays_no_fence() {
+    let mut fence = fence();
+    assert!(matches!(fence.due(&seen(one(20.0, false)), at(20.1)), Due::Leave(_)));
+    assert_eq!(fence.due(&back(20.5), at(20.6)), Due::Nothing);
+    let mut cut = back(20.5);
+    cut.round = Some(one(24.0, true));
+    assert!(matches!(fence.due(&cut, at(24.5)), Due::Set { .. }));
 }
