@@ -1,0 +1,29 @@
+//! The scenarios of the data path that measure no time, in their short forms.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn passes(scenario: &str) {
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.args(["scenario", scenario, "--json"]).env("CAPITANA_LAB_QUICK", "1").stderr(Stdio::inherit());
+    let report: Value = serde_json::from_slice(&lab.output().unwrap().stdout).unwrap();
+    assert_eq!(report["pass"], true, "{report:#}");
+}
+
+#[test]
+fn every_byte_arrives_after_one_side_has_ended_its_direction_and_nothing_is_left() {
+    passes("half-close");
+}
+
+#[test]
+fn what_both_sides_write_at_once_in_pieces_of_all_sizes_arrives_as_it_was_sent() {
+    passes("checksums");
+}
+
+#[test]
+fn a_replica_a_clients_file_and_packets_of_64_mb_come_through_as_direct() {
+    passes("long-streams");
+}
