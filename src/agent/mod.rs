@@ -110,13 +110,8 @@ impl Agent {
         let (fence, fenced) = watch::channel(FenceStatus::default());
         let (monitor, health) = Monitor::new(rules(config), fenced.clone(), Arc::clone(&metrics));
         let (word, stepped_down) = watch::channel(None);
-        let candidate = Candidate {
-            health,
-            stepped_down,
-            stop: stop.clone(),
-            delay: delay(config),
-            fence: fenced,
-        };
+        let candidate =
+            Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config), fence: fenced };
         let (heart, lease) = Heart::new();
         let (registrar, registration) =
             Registrar::new(member, candidate.clone(), heart, Arc::clone(&metrics), seed());
