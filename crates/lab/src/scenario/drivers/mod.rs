@@ -47,7 +47,9 @@ const DRIVERS: [Driver; 4] = [
     Driver { name: "mariadb", lacks: &[], lacks_besides: &[NO_BINARY] },
     Driver { name: "pymysql", lacks: &[Mode::Compressed, Mode::Everything], lacks_besides: &[NO_BINARY] },
     Driver { name: "mysqlclient", lacks: &[], lacks_besides: &[NO_BINARY] },
-    Driver { name: MYSQL_ASYNC, lacks: &[], lacks_besides: &[] },
+    // mysql_common 0.37 takes the last byte of a nonce for its end if it is 0 (0.38.2 does not any more): one ed25519 login in
+    // 256 is refused, also direct.
+    Driver { name: MYSQL_ASYNC, lacks: &[Mode::Ed25519, Mode::Everything], lacks_besides: &[] },
 ];
 
 async fn run(progress: Progress) -> Result<Report> {
