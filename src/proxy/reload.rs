@@ -25,105 +25,71 @@ pub fn reload(current: &ArcSwap<ProxyConfig>, read: &dyn Fn() -> Result<ProxyCon
 }
 
 /// The keys of settings that differ and are bound to sockets, threads, the ZooKeeper session or limits made at the start.
-type Restart = Vec<&'static str>;
+type Restart = Vec<String>;
 
-/// The new settings where they can change under way, the old ones elsewhere. Each setting is named once here, so that the
-/// compiler asks for a decision about a new one.
+/// Sorts the settings of a struct, each of which is named here once: a field that is on no list does not compile. What
+/// `moves` is taken from the new ones; what is `fixed` stays as it is, and its key, the field's name with dashes, is
+/// reported where it differs; what is `nested` is sorted by a function of its own.
+macro_rules! sort {
+    (
+        $config:ident { nested: $nested:ident by $sort:ident; moves: $($moves:ident),+; fixed: $($fixed:ident),+ },
+        $old:expr,
+        $new:expr
+    ) => {{
+        let $config { $nested, $($moves,)+ $($fixed),+ } = $new;
+        let ($nested, mut restart) = $sort(&$old.$nested, $nested);
+        let fixed = [$((stringify!($fixed), $old.$fixed != $fixed)),+];
+        restart.extend(differing(fixed).into_iter().map(|field| field.replace('_', "-")));
+        ($config { $nested, $($moves,)+ ..$old.clone() }, restart)
+    }};
+}
+
+/// The new settings where they can change under way, the old ones elsewhere.
 fn merge(old: &ProxyConfig, new: ProxyConfig) -> (ProxyConfig, Restart) {
-    let ProxyConfig {
-        common,
-        hold_timeout,
-        dial_timeout,
-        handshake_timeout,
-        shutdown_timeout,
-        drain_timeout,
-        monitor,
-        barrier_timeout,
-        barrier_fallback,
-        listen,
-        primary,
-        allow_upstreams,
-        max_held,
-        max_connections,
-        max_connections_per_client,
-        max_upstream_connections,
-        dial_rate,
-        dial_concurrency,
-        proxy_protocol,
-        accept_proxy_protocol,
-        source_addresses,
-        stall_timeout,
-        threads,
-    } = new;
-    let (common, mut restart) = merge_common(&old.common, common);
-    restart.extend(differing([
-        ("listen", old.listen != listen),
-        ("primary", old.primary != primary),
-        ("allow-upstreams", old.allow_upstreams != allow_upstreams),
-        ("max-held", old.max_held != max_held),
-        ("max-connections", old.max_connections != max_connections),
-        ("max-connections-per-client", old.max_connections_per_client != max_connections_per_client),
-        ("max-upstream-connections", old.max_upstream_connections != max_upstream_connections),
-        ("dial-rate", old.dial_rate != dial_rate),
-        ("dial-concurrency", old.dial_concurrency != dial_concurrency),
-        ("proxy-protocol", old.proxy_protocol != proxy_protocol),
-        ("accept-proxy-protocol", old.accept_proxy_protocol != accept_proxy_protocol),
-        ("source-addresses", old.source_addresses != source_addresses),
-        ("stall-timeout", old.stall_timeout != stall_timeout),
-        ("threads", old.threads != threads),
-    ]));
-    let merged = ProxyConfig {
-        common,
-        hold_timeout,
-        dial_timeout,
-        handshake_timeout,
-        shutdown_timeout,
-        drain_timeout,
-        monitor,
-        barrier_timeout,
-        barrier_fallback,
-        ..old.clone()
-    };
-    (merged, restart)
+    sort!(
+        ProxyConfig {
+            nested: common by merge_common;
+            moves: hold_timeout, dial_timeout, handshake_timeout, shutdown_timeout, drain_timeout, monitor,
+                barrier_timeout, barrier_fallback;
+            fixed: listen, primary, allow_upstreams, max_held, max_connections, max_connections_per_client,
+                max_upstream_connections, dial_rate, dial_concurrency, proxy_protocol, accept_proxy_protocol,
+                source_addresses, stall_timeout, threads
+        },
+        old,
+        new
+    )
 }
 
 fn merge_common(old: &CommonConfig, new: CommonConfig) -> (CommonConfig, Restart) {
-    let CommonConfig {
-        log_level,
-        zookeeper,
-        zookeeper_access,
-        zookeeper_session_timeout,
-        election_path,
-        admin_listen,
-        log_format,
-    } = new;
-    let mut restart = differing_access(&old.zookeeper_access, zookeeper_access);
-    restart.extend(differing([
-        ("zookeeper", old.zookeeper != zookeeper),
-        ("zookeeper-session-timeout", old.zookeeper_session_timeout != zookeeper_session_timeout),
-        ("election-path", old.election_path != election_path),
-        ("admin-listen", old.admin_listen != admin_listen),
-        ("log-format", old.log_format != log_format),
-    ]));
-    (CommonConfig { log_level, ..old.clone() }, restart)
+    sort!(
+        CommonConfig {
+            nested: zookeeper_access by merge_access;
+            moves: log_level;
+            fixed: zookeeper, zookeeper_session_timeout, election_path, admin_listen, log_format
+        },
+        old,
+        new
+    )
 }
 
-fn differing_access(old: &ZooKeeperAccess, new: ZooKeeperAccess) -> Restart {
+/// All of it is bound to the session. Its keys have other names than its fields.
+fn merge_access(old: &ZooKeeperAccess, new: ZooKeeperAccess) -> (ZooKeeperAccess, Restart) {
     let ZooKeeperAccess { auth, tls } = new;
     let is_tls = tls.is_some();
     let ZooKeeperTls { ca_file, identity } = tls.unwrap_or_default();
     let (certificate, key) = identity.unzip();
     let old_tls = old.tls.clone().unwrap_or_default();
     let (old_certificate, old_key) = old_tls.identity.unzip();
-    differing([
+    let restart = differing([
         ("zookeeper-auth-file", old.auth != auth),
         ("zookeeper-tls", old.tls.is_some() != is_tls),
         ("zookeeper-ca-file", old_tls.ca_file != ca_file),
         ("zookeeper-certificate-file", old_certificate != certificate),
         ("zookeeper-key-file", old_key != key),
-    ])
+    ]);
+    (old.clone(), restart)
 }
 
 fn differing<const N: usize>(settings: [(&'static str, bool); N]) -> Restart {
-    settings.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    settings.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()
 }
