@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use mysql_async::{Error as SqlError, IoError, OptsBuilder};
+use capitana_core::threads::Thread;
+use mysql_async::{Error as SqlError, IoError, OptsBuilder, Row};
 
 /// Given at connect so that the client library does not ask for it: a node outside the primary component answers
 /// SELECT with error 1047. Replies here are small; the value is MariaDB's default.
@@ -25,6 +26,20 @@ pub fn account(user: &str, password: Option<String>) -> OptsBuilder {
         .wait_timeout(Some(WAIT_TIMEOUT))
         .stmt_cache_size(0)
         .tcp_keepalive(Some(KEEPALIVE))
+}
+
+/// Lists all sessions, for an account with the privilege PROCESS; else its own.
+pub const SHOW_THREADS: &str = "SHOW PROCESSLIST";
+
+/// What [`SHOW_THREADS`] answers. A line without a number is left out: nothing could be done about it.
+#[must_use]
+pub fn threads(rows: &[Row]) -> Vec<Thread> {
+    let thread = |row: &Row| {
+        let text = |name: &str| row.get_opt::<String, _>(name).and_then(Result::ok).unwrap_or_default();
+        let id = row.get_opt("Id")?.ok()?;
+        Some(Thread { id, user: text("User"), host: text("Host"), command: text("Command") })
+    };
+    rows.iter().filter_map(thread).collect()
 }
 
 /// An error without the library's wrapping.

@@ -232,6 +232,18 @@ pub enum FenceMode {
     Reject,
 }
 
+impl FenceMode {
+    /// The means, if it is.
+    #[must_use]
+    pub fn means(self) -> Option<capitana_core::grants::Fence> {
+        match self {
+            Self::Off => None,
+            Self::ReadOnly => Some(capitana_core::grants::Fence::ReadOnly),
+            Self::Reject => Some(capitana_core::grants::Fence::Reject),
+        }
+    }
+}
+
 /// When a node should lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use capitana_core::AllowList;
 use capitana_core::doctor::Finding;
-use capitana_core::doctor::account::{Fence, Purpose};
+use capitana_core::doctor::account::Purpose;
 use capitana_core::doctor::settings::{self, Admin, Agent, Proxy};
 
 use super::{Settings, Subjects};
@@ -79,10 +79,5 @@ fn admin(listen: SocketAddr) -> Admin {
 
 /// What the agent does with its account.
 pub(super) fn purpose(config: &AgentConfig) -> Purpose {
-    let fence = match config.fence {
-        FenceMode::Off => None,
-        FenceMode::ReadOnly => Some(Fence::ReadOnly),
-        FenceMode::Reject => Some(Fence::Reject),
-    };
-    Purpose::Checks { canary: config.canary, fence }
+    Purpose::Checks { canary: config.canary, fence: config.fence.means() }
 }

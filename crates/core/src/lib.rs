@@ -11,6 +11,7 @@ pub mod election;
 mod end;
 pub mod failover;
 pub mod fence;
+pub mod grants;
 pub mod handshake;
 pub mod health;
 pub mod kin;
@@ -21,8 +22,10 @@ pub mod opening;
 pub mod packet;
 pub mod pulse;
 pub mod registration;
+pub mod threads;
 pub mod timeline;
 pub mod tls;
+pub mod version;
 mod view;
 pub mod waiting;
 

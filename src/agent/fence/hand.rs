@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use capitana_core::grants::{Grants, Need};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Row};
 use tokio::time::{sleep, timeout};
@@ -12,7 +13,7 @@ use super::marker::Run;
 use crate::agent::server::{Failure, Server};
 use crate::clock::BootClock;
 use crate::config::FenceMode;
-use crate::mariadb::words;
+use crate::mariadb::{SHOW_THREADS, threads, words};
 
 /// What is read to know whether there is a fence, and in which run of the server.
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','wsrep_reject_queries')";
@@ -95,9 +96,11 @@ impl Hand {
     /// # Errors
     /// The server does not answer.
     pub async fn lacks(&mut self, limit: Duration) -> Result<Vec<&'static str>, String> {
-        let grants = self.ask("SHOW GRANTS", limit).await?;
-        let grants: Vec<String> = grants.iter().filter_map(|row| row.get(0)).collect();
-        Ok(blockers::lacking(self.mode, &grants))
+        let Some(fence) = self.mode.means() else { return Ok(Vec::new()) };
+        let rows = self.ask("SHOW GRANTS", limit).await?;
+        let lines: Vec<String> = rows.iter().filter_map(|row| row.get_opt(0)?.ok()).collect();
+        let version = self.acts.as_ref().map(Conn::server_version);
+        Ok(Grants::parse(&lines).lacking(&Need::fence(fence, version)))
     }
 
     /// Sets the fence. Whoever writes when this returns is refused, and what was under way has ended.
@@ -147,8 +150,8 @@ impl Hand {
     async fn reject(&mut self, pace: Pace) -> Result<(), String> {
         self.ask("SET GLOBAL wsrep_reject_queries=ALL", pace.limit).await?;
         sleep(pace.grace).await;
-        let sessions = self.ask(blockers::SESSIONS, pace.limit).await?;
-        let at_work = blockers::among(&sessions, Whom::AtWork, &self.user).len();
+        let sessions = self.ask(SHOW_THREADS, pace.limit).await?;
+        let at_work = blockers::among(&threads(&sessions), Whom::AtWork, &self.user).len();
         if at_work == 0 {
             return Ok(());
         }
@@ -197,9 +200,11 @@ impl Hand {
 
     /// Another session may have the number of one of ours by now, after a restart of the server.
     async fn still_there(&mut self, limit: Duration) -> Result<Vec<u32>, String> {
-        let sessions = self.ask(blockers::SESSIONS, limit).await?;
-        let ours = blockers::of(&sessions, &self.user);
-        Ok(self.lingering.iter().copied().filter(|id| ours.contains(&u64::from(*id))).collect())
+        let sessions = threads(&self.ask(SHOW_THREADS, limit).await?);
+        let is_ours = |id: &u32| {
+            sessions.iter().any(|session| session.id == u64::from(*id) && session.user == self.user)
+        };
+        Ok(self.lingering.iter().copied().filter(is_ours).collect())
     }
 
     /// Runs a statement on the connection that acts, which is given up where it does not answer.
@@ -229,7 +234,8 @@ impl Hand {
 }
 
 fn found(mode: FenceMode, variables: &[Row], uptime: &[Row]) -> Found {
-    let pair = |row: &Row| Some((row.get::<String, _>(0)?, row.get::<String, _>(1)?));
+    let text = |row: &Row, column: usize| row.get_opt::<String, _>(column)?.ok();
+    let pair = |row: &Row| Some((text(row, 0)?, text(row, 1)?));
     let (name, open) = match mode {
         FenceMode::Off | FenceMode::ReadOnly => ("read_only", "OFF"),
         FenceMode::Reject => ("wsrep_reject_queries", "NONE"),

@@ -1,10 +1,12 @@
 //! Waits until no client session is left on a server: asks its list of threads with the agent's account. Who is a
-//! client is decided here; nobody's session is ended.
+//! client is said by `capitana_core::threads`; nobody's session is ended.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use capitana_core::grants::{Grants, Need};
+use capitana_core::threads::Thread;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use tokio::time::{Instant, sleep, timeout};
@@ -12,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::agent::{Server, server_name};
 use crate::config::AgentConfig;
 use crate::error::Error;
-use crate::mariadb::words;
+use crate::mariadb::{SHOW_THREADS, threads, words};
 
 /// How often the server is asked. A proxy's drain ends sessions within tens of milliseconds; a person waits.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -20,11 +22,6 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const LIMIT: Duration = Duration::from_secs(5);
 /// Accounts that are named when the time is over.
 const MOST_NAMES: usize = 5;
-
-/// Threads of the server itself, by user.
-const OWN_USERS: [&str; 2] = ["system user", "event_scheduler"];
-/// Threads of the server and of replicas, by command.
-const OWN_COMMANDS: [&str; 5] = ["Daemon", "Binlog Dump", "Binlog Dump GTID", "Slave_IO", "Slave_SQL"];
 
 /// A server that is asked for its client sessions.
 pub(super) struct Drained {
@@ -47,12 +44,14 @@ impl Drained {
             .await
             .map_err(|failure| Error::Server { server: name.clone(), problem: failure.cause() })?;
         let mut drained = Self { conn, account: config.user.clone(), server: name };
-        let grants: Vec<String> = drained.ask("SHOW GRANTS").await?;
-        if !sees_everybody(&grants) {
-            let account = drained.account;
-            return Err(Error::Privilege { server: drained.server, account, privilege: "PROCESS" });
+        // Without the privilege it would see its own sessions only, and a server would look drained at once.
+        let grants = Grants::parse(&drained.ask::<String>("SHOW GRANTS").await?);
+        match grants.lacking(&Need::drain()).first() {
+            None => Ok(drained),
+            Some(privilege) => {
+                Err(Error::Privilege { server: drained.server, account: drained.account, privilege })
+            }
         }
-        Ok(drained)
     }
 
     /// Returns when no client session is left; says on `progress` how many there are, each time that changes.
@@ -78,12 +77,8 @@ impl Drained {
     }
 
     async fn left(&mut self) -> Result<Left, Error> {
-        let rows: Vec<Row> = self.ask("SHOW PROCESSLIST").await?;
-        let threads = rows.iter().map(|row| {
-            let text = |name: &str| row.get_opt::<String, _>(name).and_then(Result::ok).unwrap_or_default();
-            (text("User"), text("Host"), text("Command"))
-        });
-        Ok(Left::of(threads, &self.account))
+        let rows: Vec<Row> = self.ask(SHOW_THREADS).await?;
+        Ok(Left::of(&threads(&rows), &self.account))
     }
 
     async fn ask<T>(&mut self, question: &str) -> Result<Vec<T>, Error>
@@ -100,16 +95,11 @@ impl Drained {
 }
 
 impl Left {
-    /// Of the threads (user, host and command), those that are clients'.
-    fn of(threads: impl Iterator<Item = (String, String, String)>, account: &str) -> Self {
+    /// Clients' sessions, but for those of the agent's own account.
+    fn of(threads: &[Thread], own: &str) -> Self {
         let mut left = Self::default();
-        for (user, host, command) in threads {
-            let own = user == account || OWN_USERS.contains(&user.as_str());
-            if own || OWN_COMMANDS.contains(&command.as_str()) {
-                continue;
-            }
-            let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
-            *left.0.entry(format!("{user}@{host}")).or_default() += 1;
+        for thread in threads.iter().filter(|thread| thread.is_client() && thread.user != own) {
+            *left.0.entry(format!("{}@{}", thread.user, thread.address())).or_default() += 1;
         }
         left
     }
@@ -125,56 +115,26 @@ impl Left {
     }
 }
 
-/// Without the privilege an account sees its own sessions only, and a server would look drained at once.
-fn sees_everybody(grants: &[String]) -> bool {
-    grants.iter().filter_map(|grant| grant.strip_prefix("GRANT ")?.split_once(" ON *.* TO ")).any(
-        |(privileges, _)| {
-            privileges.split(", ").any(|privilege| matches!(privilege, "PROCESS" | "ALL PRIVILEGES"))
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn left(threads: &[(&str, &str, &str)]) -> Left {
-        let owned = |&(user, host, command): &(&str, &str, &str)| {
-            (user.to_owned(), host.to_owned(), command.to_owned())
+    #[test]
+    fn clients_are_counted_by_account_and_address_and_the_agents_own_sessions_are_not() {
+        let thread = |(user, host): (&str, &str)| Thread {
+            user: user.to_owned(),
+            host: host.to_owned(),
+            ..Thread::default()
         };
-        Left::of(threads.iter().map(owned), "capitana")
-    }
-
-    #[test]
-    fn threads_of_the_server_of_replicas_and_of_the_agent_are_no_clients() {
         let threads = [
-            ("system user", "", "Sleep"),
-            ("event_scheduler", "localhost", "Daemon"),
-            ("replication", "10.0.0.9:50000", "Binlog Dump"),
-            ("capitana", "localhost", "Sleep"),
+            ("shop", "10.0.0.5:40000"),
+            ("shop", "10.0.0.5:40001"),
+            ("system user", ""),
+            ("capitana", "localhost"),
+            ("root", "localhost"),
         ];
-        assert_eq!(left(&threads), Left::default());
-    }
-
-    #[test]
-    fn everybody_else_is_a_client_asleep_or_still_logging_in() {
-        let threads = [
-            ("shop", "10.0.0.5:40000", "Sleep"),
-            ("shop", "10.0.0.5:40001", "Query"),
-            ("unauthenticated user", "10.0.0.6:1", "Connect"),
-            ("root", "localhost", "Sleep"),
-        ];
-        let left = left(&threads);
-        assert_eq!(left.count(), 4);
-        assert_eq!(left.who(), "root@localhost: 1, shop@10.0.0.5: 2, unauthenticated user@10.0.0.6: 1");
-    }
-
-    #[test]
-    fn only_process_on_everything_shows_everybodys_sessions() {
-        let may = |grant: &str| sees_everybody(&[grant.to_owned()]);
-        assert!(may("GRANT PROCESS, RELOAD ON *.* TO `capitana`@`%` IDENTIFIED BY PASSWORD '*A'"));
-        assert!(may("GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"));
-        assert!(!may("GRANT USAGE ON *.* TO `capitana`@`%`"));
-        assert!(!may("GRANT ALL PRIVILEGES ON `app`.* TO `capitana`@`%`"));
+        let left = Left::of(&threads.map(thread), "capitana");
+        assert_eq!(left.count(), 3);
+        assert_eq!(left.who(), "root@localhost: 1, shop@10.0.0.5: 2");
     }
 }

@@ -1,8 +1,9 @@
-//! Judges an account with which capitana logs in: what it lacks, what it has too much, and from where it is let in. Reads
-//! the lines of `SHOW GRANTS`. What the account is needed for is said by the caller.
+//! Judges an account with which capitana logs in: what it lacks, what it has too much, and from where it is let in. What the
+//! account is needed for is said by the caller; what was granted is read by `grants`.
 
-use super::bugs::Version;
 use super::finding::{Finding, kinds};
+use crate::grants::{Fence, Grants, Need};
+use crate::version::Version;
 
 kinds! {
     LACKS = Warning "DB-ACCOUNT-LACKS",
@@ -38,57 +39,14 @@ pub enum Purpose {
     Drain,
 }
 
-/// How a server is fenced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fence {
-    /// `read_only=ON`.
-    ReadOnly,
-    /// `wsrep_reject_queries=ALL`.
-    Reject,
-}
-
-/// Privileges that one part of capitana needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Need {
-    /// What for.
-    what: &'static str,
-    /// On this schema; `*` for the whole server.
-    on: &'static str,
-    /// All of these, and of each any one: MariaDB's name first.
-    all: &'static [&'static [&'static str]],
-}
-
-const DRAIN: Need = Need { what: "the drain", on: "*", all: &[&["PROCESS"]] };
-/// Whoever made the tables, the agent writes and analyses them.
-const CANARY: Need =
-    Need { what: "the canary", on: "capitana", all: &[&["SELECT"], &["INSERT"], &["UPDATE"]] };
-const REJECT: Need = Need { what: "the fence", on: "*", all: &[&["SUPER"], &["PROCESS"]] };
-const READ_ONLY: Need = Need {
-    what: "the fence",
-    on: "*",
-    all: &[
-        &["READ_ONLY ADMIN", "SYSTEM_VARIABLES_ADMIN"],
-        &["CONNECTION ADMIN", "CONNECTION_ADMIN", "SUPER"],
-        &["PROCESS"],
-    ],
-};
-/// Until MariaDB 10.10 SUPER contained READ_ONLY ADMIN.
-const READ_ONLY_OLD: Need =
-    Need { all: &[&["READ_ONLY ADMIN", "SUPER"], &["CONNECTION ADMIN", "SUPER"], &["PROCESS"]], ..READ_ONLY };
-
 impl Purpose {
     fn needs(self, version: Option<Version>) -> Vec<Need> {
         let (canary, fence) = match self {
-            Self::Drain => return vec![DRAIN],
+            Self::Drain => return vec![Need::drain()],
             Self::Checks { canary, fence } => (canary, fence),
         };
-        let old = version.is_some_and(|version| version < (10, 11, 0));
-        let fence = fence.map(|fence| match fence {
-            Fence::ReadOnly if old => READ_ONLY_OLD,
-            Fence::ReadOnly => READ_ONLY,
-            Fence::Reject => REJECT,
-        });
-        canary.then_some(CANARY).into_iter().chain(fence).collect()
+        let fence = fence.map(|fence| Need::fence(fence, version));
+        canary.then(Need::canary).into_iter().chain(fence).collect()
     }
 }
 
@@ -103,18 +61,11 @@ pub struct Account {
     pub grants: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Grant {
-    privileges: Vec<String>,
-    schema: String,
-    can_grant: bool,
-}
-
 impl Account {
     /// What speaks against it, if it is used for `purpose` on a server of this version.
     #[must_use]
     pub fn examine(&self, purpose: Purpose, version: Option<Version>) -> Vec<Finding> {
-        let grants: Vec<Grant> = self.grants.iter().filter_map(|line| Grant::parse(line)).collect();
+        let grants = Grants::parse(&self.grants);
         let needs = purpose.needs(version);
         let mut findings: Vec<_> = needs.iter().filter_map(|need| self.lacks(need, &grants)).collect();
         findings.extend(self.power(&grants));
@@ -122,25 +73,17 @@ impl Account {
         findings
     }
 
-    fn lacks(&self, need: &Need, grants: &[Grant]) -> Option<Finding> {
-        let has = |any: &&&[&str]| {
-            grants.iter().any(|grant| any.iter().any(|privilege| grant.gives(privilege, need.on)))
-        };
-        let missing: Vec<_> =
-            need.all.iter().filter(|any| !has(any)).filter_map(|any| any.first().copied()).collect();
+    fn lacks(&self, need: &Need, grants: &Grants) -> Option<Finding> {
+        let missing = grants.lacking(need);
         let found =
             format!("{} has no {} on {}.*, for {}", self.name, missing.join(", "), need.on, need.what);
         (!missing.is_empty()).then(|| LACKS.at(&self.subject, found))
     }
 
-    fn power(&self, grants: &[Grant]) -> Option<Finding> {
-        let server_wide = grants.iter().filter(|grant| grant.schema == "*");
-        let mut powers: Vec<&str> = server_wide
-            .flat_map(|grant| &grant.privileges)
-            .map(String::as_str)
-            .filter(|privilege| POWERS.contains(privilege))
-            .collect();
-        if grants.iter().any(|grant| grant.can_grant) {
+    fn power(&self, grants: &Grants) -> Option<Finding> {
+        let mut powers: Vec<&str> =
+            grants.server_wide().filter(|privilege| POWERS.contains(privilege)).collect();
+        if grants.may_grant() {
             powers.push("GRANT OPTION");
         }
         let found = format!("{} has {} on the whole server", self.name, powers.join(", "));
@@ -155,27 +98,5 @@ impl Account {
             return Some(NO_PASSWORD.at(&self.subject, format!("{} has no password", self.name)));
         }
         (host == "%").then(|| ANYWHERE.at(&self.subject, format!("it is {}", self.name)))
-    }
-}
-
-impl Grant {
-    /// Reads `GRANT a, b ON schema.table TO ...`. A role (`GRANT r TO u`) is none: the server shows its grants as well
-    /// where it is in effect.
-    fn parse(line: &str) -> Option<Self> {
-        let rest = line.strip_prefix("GRANT ")?;
-        let (privileges, rest) = rest.split_once(" ON ")?;
-        let (object, rest) = rest.split_once(" TO ")?;
-        let (schema, _) = object.rsplit_once('.')?;
-        let words = privileges.split(',').map(|word| word.trim().to_ascii_uppercase());
-        Some(Self {
-            privileges: words.collect(),
-            schema: schema.trim_matches('`').replace("\\_", "_"),
-            can_grant: rest.contains("WITH GRANT OPTION"),
-        })
-    }
-
-    fn gives(&self, privilege: &str, schema: &str) -> bool {
-        let here = self.schema == "*" || self.schema == schema;
-        here && self.privileges.iter().any(|has| has == privilege || has == "ALL PRIVILEGES")
     }
 }

@@ -2,15 +2,13 @@
 //! come back. The list is short on purpose: only what is reported in public, with the versions that the report names.
 
 use super::finding::{Finding, kinds};
+use crate::version::{Version, release};
 
 kinds! {
     KNOWN_BUG = Warning "DB-KNOWN-BUG",
         "This version has a reported fault that a cluster behind capitana can meet.",
         "Read the report, and upgrade when a later release says that it is fixed.";
 }
-
-/// A release: 11.4.9 is (11, 4, 9).
-pub type Version = (u16, u16, u16);
 
 /// A fault, and the versions it was reported of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +45,10 @@ pub const BUGS: &[Bug] = &[
     },
 ];
 
-/// The release in `10.11.19-MariaDB-0+deb12u1`.
-#[must_use]
-pub fn version(text: &str) -> Option<Version> {
-    let text = text.strip_prefix("5.5.5-").unwrap_or(text);
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u16>);
-    let mut next = || numbers.next()?.ok();
-    Some((next()?, next()?, next()?))
-}
-
 /// The reported faults of a Galera node whose `version` variable is `text`.
 #[must_use]
 pub fn examine(subject: &str, text: &str) -> Vec<Finding> {
-    let Some(version) = version(text).filter(|_| text.contains("MariaDB")) else { return Vec::new() };
+    let Some(version) = release(text).filter(|_| text.contains("MariaDB")) else { return Vec::new() };
     let hit = BUGS.iter().filter(|bug| bug.first <= version && version <= bug.last);
     hit.map(|bug| KNOWN_BUG.at(subject, format!("{text}: {}: {}", bug.what, bug.source))).collect()
 }

@@ -1,6 +1,7 @@
 //! Accounts: what `SHOW GRANTS` prints (MariaDB 10.11.19), and what follows.
 
-use capitana_core::doctor::account::{Account, Fence, Purpose};
+use capitana_core::doctor::account::{Account, Purpose};
+use capitana_core::grants::Fence;
 
 use crate::codes;
 
