@@ -82,7 +82,8 @@ async fn start_and_wait(
         Signals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
     let registry = Registry::new();
     let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
-    let agent = Agent::start(config, metrics, &registry).await?;
+    let service = Service::from_environment();
+    let agent = Agent::start(config, metrics, &registry, service).await?;
     tracing::info!(
         server = %server_name(&config.server),
         advertise = %config.advertise,
@@ -90,7 +91,7 @@ async fn start_and_wait(
         admin = %config.common.admin_listen,
         "agent started"
     );
-    agent.until_stopped(&mut signals, &|| take_over(config, reload)).await
+    agent.until_stopped(&mut signals, &|| service.reloading(|| take_over(config, reload))).await
 }
 
 /// The running agent.
@@ -103,7 +104,12 @@ struct Agent {
 }
 
 impl Agent {
-    async fn start(config: &AgentConfig, metrics: AgentMetrics, registry: &Registry) -> Result<Self, Error> {
+    async fn start(
+        config: &AgentConfig,
+        metrics: AgentMetrics,
+        registry: &Registry,
+        service: Service,
+    ) -> Result<Self, Error> {
         let server = Server::new(config)?;
         let (member, connector) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
@@ -144,7 +150,7 @@ impl Agent {
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
         tokio::spawn(admin.serve(CancellationToken::new()));
-        tokio::spawn(teller.run(Service::from_environment()));
+        tokio::spawn(teller.run(service));
         Ok(Self {
             monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
@@ -167,7 +173,7 @@ impl Agent {
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
                 _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
-                    Signal::Reload => Service::from_environment().reloading(reload),
+                    Signal::Reload => reload(),
                     Signal::Stop if stopping => break,
                     Signal::Stop => {
                         give_up_at = Instant::now() + STOP_LIMIT;

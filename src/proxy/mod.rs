@@ -109,7 +109,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
-        until_stopped(&shared, &mut signals, (&mut threads, follower.as_mut()), reload).await?;
+        let reload = || service.reloading(|| reload::reload(&shared.config, reload));
+        until_stopped(&mut signals, (&mut threads, follower.as_mut()), &reload).await?;
         service.stopping("letting sessions finish");
         wind_down(&shared, &mut signals, &mut threads).await;
         admin_stop.cancel();
@@ -155,10 +156,9 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
 /// # Errors
 /// A thread or the follower ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
 async fn until_stopped(
-    shared: &Shared,
     signals: &mut Signals,
     (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
-    reload: &dyn Fn() -> Result<ProxyConfig, Error>,
+    reload: &dyn Fn(),
 ) -> Result<(), Error> {
     let mut follower_ended = pin!(async {
         match follower {
@@ -171,7 +171,7 @@ async fn until_stopped(
             () = &mut follower_ended => return Err(Error::Internal("the election's follower has ended".to_owned())),
             signal = signals.next() => match signal {
                 Signal::Stop => return Ok(()),
-                Signal::Reload => Service::from_environment().reloading(|| reload::reload(&shared.config, reload)),
+                Signal::Reload => reload(),
             },
             role = threads.first_ended() => {
                 return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));
