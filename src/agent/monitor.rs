@@ -124,14 +124,10 @@ impl Monitor {
         if let Commit::Impossible(cause) = &commit.outcome
             && before.as_ref() != Some(cause)
         {
-            match commit.kind {
-                Canary::Row => tracing::warn!(
-                    cause,
-                    "the canary cannot commit: a server that hangs on commits may go unnoticed"
-                ),
-                // The server that leads makes the table.
-                Canary::Local => tracing::info!(cause, "the canary cannot commit yet"),
-            }
+            tracing::warn!(
+                cause,
+                "the canary cannot commit: a server that hangs on commits may go unnoticed"
+            );
         }
         self.on(Event::Committed(commit.outcome));
     }

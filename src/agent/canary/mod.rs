@@ -91,7 +91,7 @@ impl Aviary {
                 }
             }
         };
-        let possible = !matches!(outcome, Commit::Impossible(_));
+        let possible = !matches!(outcome, Commit::Impossible(_) | Commit::TooEarly);
         self.report(kind, outcome, began).await;
         (conn, possible)
     }
@@ -131,7 +131,7 @@ impl Aviary {
         match statements::commit(&mut conn, kind, &self.node).await {
             Ok(()) => (Some(conn), Commit::Done),
             Err(error) => {
-                let outcome = statements::outcome(&error);
+                let outcome = statements::outcome(kind, &error);
                 ((!error.is_fatal()).then_some(conn), outcome)
             }
         }

@@ -42,10 +42,12 @@ pub async fn commit(conn: &mut Conn, kind: Canary, node: &str) -> Result<(), Sql
     }
 }
 
-/// What an error means.
+/// What an error of a commit of this kind means.
 #[must_use]
-pub fn outcome(error: &SqlError) -> Commit {
+pub fn outcome(kind: Canary, error: &SqlError) -> Commit {
     match error {
+        // A server that does not lead makes no table: that would be replicated, or differ from the primary's.
+        SqlError::Server(error) if kind == Canary::Local && MISSING.contains(&error.code) => Commit::TooEarly,
         SqlError::Server(error) if DENIED.contains(&error.code) || MISSING.contains(&error.code) => {
             Commit::Impossible(format!("{}: {REMEDY}", error.message))
         }
@@ -110,15 +112,23 @@ mod tests {
     #[test]
     fn a_missing_right_or_table_is_the_operators_to_mend_and_says_how() {
         for code in [1044, 1049, 1142, 1146, 1227] {
-            let Commit::Impossible(cause) = outcome(&error(code)) else { panic!("{code}") };
+            let Commit::Impossible(cause) = outcome(Canary::Row, &error(code)) else { panic!("{code}") };
             assert!(cause.contains("GRANT CREATE"), "{cause}");
         }
     }
 
     #[test]
+    fn a_server_that_does_not_lead_waits_for_the_table_and_for_no_right() {
+        for code in [1049, 1146] {
+            assert_eq!(outcome(Canary::Local, &error(code)), Commit::TooEarly, "{code}");
+        }
+        assert!(matches!(outcome(Canary::Local, &error(1142)), Commit::Impossible(_)));
+    }
+
+    #[test]
     fn every_other_error_is_the_servers_answer() {
         for code in [1021, 1114, 1205, 1290] {
-            assert_eq!(outcome(&error(code)), Commit::Refused { code, cause: "no".to_owned() });
+            assert_eq!(outcome(Canary::Row, &error(code)), Commit::Refused { code, cause: "no".to_owned() });
         }
     }
 }

@@ -68,7 +68,9 @@ impl CanaryMetrics {
         let results = make.counters(name, "Commits of the agent's own by result", "result")?;
         let counter = |label| (label, results.with_label_values(&[label]));
         Ok(Self {
-            results: ["done", "hangs", "held-up", "refused", "impossible", "lost"].map(counter).into(),
+            results: ["done", "hangs", "held-up", "refused", "impossible", "too-early", "lost"]
+                .map(counter)
+                .into(),
             seconds: make.seconds(
                 "agent_canary_duration_seconds",
                 "How long a row of the agent's own took to be committed",
@@ -98,6 +100,7 @@ fn label(outcome: &Commit) -> &'static str {
         Commit::Overdue { .. } => "held-up",
         Commit::Refused { .. } => "refused",
         Commit::Impossible(_) => "impossible",
+        Commit::TooEarly => "too-early",
         Commit::Lost(_) => "lost",
     }
 }

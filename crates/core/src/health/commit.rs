@@ -43,8 +43,10 @@ pub enum Commit {
         /// What it says.
         cause: String,
     },
-    /// None can be made, and why: the account has no right to, or a table is missing.
+    /// None can be made, and why: the account has no right to, or a table is missing that the account may not make.
     Impossible(String),
+    /// None can be made yet: its table is missing, which the server that leads makes with its first row.
+    TooEarly,
     /// The connection broke, or there was none: that is for the checks and the long-lived connection to judge.
     Lost(String),
 }
@@ -70,7 +72,7 @@ impl Commit {
             }
             Self::Refused { code, .. } if READ_ONLY.contains(code) => Some(Unfit::ReadOnly),
             Self::Refused { cause, .. } => Some(Unfit::CommitRefused(cause.clone())),
-            Self::Done | Self::Overdue { .. } | Self::Impossible(_) | Self::Lost(_) => None,
+            Self::Done | Self::Overdue { .. } | Self::Impossible(_) | Self::TooEarly | Self::Lost(_) => None,
         }
     }
 }
