@@ -17,5 +17,6 @@ pub mod mariadb;
 pub mod metrics;
 pub mod proxy;
 pub mod service;
+pub mod side;
 pub mod signals;
 pub mod sys;

@@ -76,6 +76,7 @@ impl Agent {
             candidate,
             registration,
             lease: watch::channel(Lease::new()).1,
+            side: None,
         }
     }
 }

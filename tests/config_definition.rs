@@ -105,13 +105,17 @@ fn the_two_daemons_share_the_settings_that_they_have_to_agree_on() {
         [
             "zookeeper",
             "election-path",
+            "services-path",
             "zookeeper-auth-file",
             "zookeeper-tls",
             "zookeeper-ca-file",
             "zookeeper-certificate-file",
             "zookeeper-key-file",
             "zookeeper-session-timeout",
+            "zookeeper-acl",
+            "node-name",
             "admin-listen",
+            "admin-advertise",
             "log-format",
             "log-level"
         ]

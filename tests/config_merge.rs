@@ -96,7 +96,7 @@ fn the_log_format_is_read_from_the_file() {
 fn an_agent_advertises_this_host_with_the_servers_port() {
     let config = agent("server = \"127.0.0.1:3399\"");
     assert_eq!(config.advertise.port(), 3399);
-    assert_eq!(config.advertise.host(), config.node_name.to_lowercase());
+    assert_eq!(config.advertise.host(), config.common.node_name.to_lowercase());
 }
 
 #[test]

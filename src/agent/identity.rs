@@ -21,7 +21,7 @@ pub(super) async fn take(config: &AgentConfig) -> Result<(Member, Remembering), 
         election_path: config.common.election_path.clone(),
         member: data(config),
     };
-    let host = Host::here(&config.node_name);
+    let host = Host::here(&config.common.node_name);
     let (state, identity) = state::open(&config.state_directory, host, place.clone()).await?;
     let member = Member {
         election_path: place.election_path,
@@ -40,7 +40,7 @@ fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
         });
     };
     let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
-    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
+    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.common.zookeeper_acl))
 }
 
 fn data(config: &AgentConfig) -> MemberData {
@@ -48,11 +48,11 @@ fn data(config: &AgentConfig) -> MemberData {
         host: config.advertise.host().to_owned(),
         port: config.advertise.port(),
         guid: None,
-        node: Some(config.node_name.clone()),
+        node: Some(config.common.node_name.clone()),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         since_ms: None,
         weight: Some(config.weight),
-        admin: config.admin_advertise.as_ref().map(ToString::to_string),
+        admin: config.common.admin_advertise.as_ref().map(ToString::to_string),
         incarnation: None,
     }
 }

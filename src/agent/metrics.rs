@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::canary::CanaryMetrics;
 use crate::clock::BootClock;
 use crate::metrics::Maker;
+use crate::side::SideMetrics;
 
 /// The label of `capitana_agent_step_downs_total` where an operator asked for it.
 pub const STOPPED: &str = "stopped";
@@ -65,6 +66,8 @@ pub struct AgentMetrics {
     pub registrations: IntCounter,
     /// Commits of the agent's own.
     pub canary: CanaryMetrics,
+    /// The session beside the election's.
+    pub side: SideMetrics,
     passed: IntCounter,
     objected: IntCounter,
     failed: IntCounter,
@@ -104,6 +107,7 @@ impl AgentMetrics {
             registrations: make
                 .counter("agent_registrations_total", "Times the agent got a znode in the election")?,
             canary: CanaryMetrics::register(&make)?,
+            side: SideMetrics::register(&make)?,
             passed: checks.with_label_values(&["passed"]),
             objected: checks.with_label_values(&["objected"]),
             failed: checks.with_label_values(&["failed"]),

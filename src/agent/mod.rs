@@ -20,6 +20,7 @@ mod service;
 mod session;
 mod state;
 mod status;
+mod view;
 mod wire;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::admin::AdminServer;
 use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
 use crate::error::Error;
 use crate::service::Service;
+use crate::side::{Presence, Side, SideView, describe};
 use crate::signals::{Signal, Signals};
 use service::Teller;
 
@@ -51,7 +53,8 @@ pub use operator::{Operator, SteppedDown};
 pub use registrar::Registrar;
 pub use requests::Member;
 pub use server::Server;
-pub use status::{AgentView, HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
+pub use status::{HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
+pub use view::AgentView;
 pub use wire::Pace;
 
 /// How long ZooKeeper may take to confirm that the znode is deleted, once the agent is asked to stop. Without that
@@ -99,6 +102,7 @@ struct Agent {
     monitor: JoinHandle<()>,
     registrar: JoinHandle<()>,
     fencer: JoinHandle<()>,
+    side: Option<Side>,
     metrics: Arc<AgentMetrics>,
     stop: CancellationToken,
 }
@@ -135,17 +139,19 @@ impl Agent {
             server,
             pace: Pace { interval: config.poll_interval, limit: config.check_timeout },
             seed: seed(),
-            canary: config.canary.then(|| config.node_name.clone()),
+            canary: config.canary.then(|| config.common.node_name.clone()),
             registration: registration.clone(),
         };
+        let (side, side_view) = register(config, &metrics).unzip();
         let view = AgentView {
-            node: config.node_name.clone(),
+            node: config.common.node_name.clone(),
             server: server_name(&config.server),
             advertise: config.advertise.clone(),
             candidate,
             registration,
             operator: Arc::new(operator),
             lease,
+            side: side_view,
         };
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
@@ -155,12 +161,13 @@ impl Agent {
             monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
             fencer: tokio::spawn(fencer.run()),
+            side,
             metrics,
             stop,
         })
     }
 
-    /// The znode goes first, then the session, then the process.
+    /// The znode goes first, then the sessions, then the process.
     async fn until_stopped(mut self, signals: &mut Signals, reload: &dyn Fn()) -> Result<(), Error> {
         let mut give_up_at = Instant::now();
         loop {
@@ -186,6 +193,9 @@ impl Agent {
                 }
             }
         }
+        if let Some(side) = self.side {
+            side.end().await;
+        }
         tracing::info!("agent stopped");
         Ok(())
     }
@@ -195,6 +205,16 @@ impl Agent {
         self.metrics.step_down(metrics::STOPPED);
         self.stop.cancel();
     }
+}
+
+/// Puts the agent into the list of services.
+fn register(config: &AgentConfig, metrics: &AgentMetrics) -> Option<(Side, SideView)> {
+    let data = describe(&config.common, vec![config.advertise.to_string()]);
+    let registered = metrics.side.registered.clone();
+    let (presence, registered) = Presence::new(&config.common, "agent", &data, registered);
+    let side = Side::start(&config.common, vec![Arc::new(presence)], metrics.side.clone())?;
+    let view = SideView { status: side.status.clone(), registered };
+    Some((side, view))
 }
 
 /// Of the settings of a running agent only the log's level is taken over.

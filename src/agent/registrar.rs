@@ -77,7 +77,10 @@ impl Registrar {
                 never = heart.beat(&session) => match never {},
             };
             match ended {
-                Ended::Withdrawn => return self.close(session).await,
+                Ended::Withdrawn => {
+                    let _ = timeout(CLOSE_LIMIT, session.close()).await;
+                    return;
+                }
                 Ended::SessionOver(cause) => {
                     // The library's verdict: an ensemble that was down has not ended it.
                     self.notice.link_down(cause);
@@ -221,15 +224,6 @@ impl Registrar {
                 self.on(Event::Failed);
                 None
             }
-        }
-    }
-
-    /// Ends the session and waits until ZooKeeper has: a watch also completes when its session is over.
-    async fn close<C: Coordinator>(self, session: C) {
-        let watch = timeout(CLOSE_LIMIT, session.children(&self.member.election_path)).await;
-        drop(session);
-        if let Ok(Ok(children)) = watch {
-            let _ = timeout(CLOSE_LIMIT, children.watch).await;
         }
     }
 

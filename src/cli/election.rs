@@ -162,10 +162,9 @@ impl Election {
         let connector = ZooKeeperConnector::new(self.zookeeper.clone(), SESSION_TIMEOUT);
         let session = connector.with_access(self.access.clone()).connect().await?;
         session.sync(&self.path).await?;
-        let (raw, watch) = read_election(&session, &self.path).await?;
-        // A watch also completes when its session is over: the ensemble is not left with one that must expire.
-        drop(session);
-        let _ = timeout(CLOSE_LIMIT, watch).await;
+        let (raw, _) = read_election(&session, &self.path).await?;
+        // The ensemble is not left with a session that must expire.
+        let _ = timeout(CLOSE_LIMIT, session.close()).await;
         Ok(Reading { exists: raw.exists, view: View::read(&raw, &self.allowed) })
     }
 

@@ -8,9 +8,9 @@ use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::CommonConfig;
 use super::access::zookeeper_access;
+use super::common;
 use super::document::Document;
 use super::keys::{self, Kind};
-use super::resolve;
 use super::settings::{DaemonSettings, ElectionSettings, Group};
 use super::source::{Source, key};
 use crate::error::{Error, Origin};
@@ -98,7 +98,7 @@ pub fn load<D: Daemon>(matches: &ArgMatches) -> Result<Loaded<D::Config>, Error>
     let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut warnings = keys::misspelt(variables, D::KIND);
     let access = zookeeper_access(&args.election, &source, &mut warnings)?;
-    let common = resolve::common(&args.election, &mut args.daemon, access, D::KIND);
+    let common = common::resolve(&args.election, &mut args.daemon, access, D::KIND, &source)?;
     let config = args.own.resolve(common, &source, &mut warnings)?;
     Ok(Loaded { config, warnings, effective: args.effective(&source) })
 }

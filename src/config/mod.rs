@@ -4,6 +4,7 @@
 //! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
 
 pub(crate) mod access;
+mod common;
 pub mod document;
 mod file;
 pub mod keys;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use common::host_name;
 pub use password::Secret;
 
 /// How log lines look.
@@ -45,8 +47,16 @@ pub struct CommonConfig {
     pub zookeeper_session_timeout: Duration,
     /// The znode whose children are the candidates, for example `/mariadb/primary`.
     pub election_path: String,
+    /// The znode below which the running processes are, by kind, for example `/services`.
+    pub services_path: String,
+    /// Who may do what with the znodes the process creates.
+    pub zookeeper_acl: ZooKeeperAcl,
+    /// The name of this node for people; by default the host's name.
+    pub node_name: String,
     /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
     pub admin_listen: SocketAddr,
+    /// Where others reach that. None: they cannot.
+    pub admin_advertise: Option<capitana_core::HostPort>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// A `tracing` filter directive, for example `info` or `capitana=debug`.
@@ -174,8 +184,6 @@ pub struct AgentConfig {
     pub password: Option<Secret>,
     /// What is written into the znode for proxies to connect to.
     pub advertise: capitana_core::HostPort,
-    /// The name of this node for people; by default the host's name.
-    pub node_name: String,
     /// Time between two checks.
     pub poll_interval: Duration,
     /// How long one check may take before it counts as failed.
@@ -202,10 +210,6 @@ pub struct AgentConfig {
     pub rejoin_delay: Duration,
     /// This node's share of sessions that are spread.
     pub weight: u32,
-    /// Where other agents reach this one. None: they cannot.
-    pub admin_advertise: Option<capitana_core::HostPort>,
-    /// Who may do what with the znodes the agent creates.
-    pub zookeeper_acl: ZooKeeperAcl,
 }
 
 /// Whether the agent's server is a Galera node.

@@ -6,42 +6,21 @@ use std::net::SocketAddr;
 
 use capitana_core::{AllowList, HostPort};
 
+use super::common;
 use super::keys::Kind;
 use super::load::Daemon;
 use super::password;
-use super::settings::{AgentSettings, DaemonSettings, ElectionSettings, ProxySettings};
+use super::settings::{AgentSettings, ProxySettings};
 use super::source::Source;
 use super::value::Text;
-use super::words::{Advertised, Name};
-use super::{
-    AgentConfig, CommonConfig, FenceMode, GaleraMode, MonitorAccount, ProxyConfig, ServerAddress,
-    ZooKeeperAccess, ZooKeeperAcl,
-};
+use super::words::Advertised;
+use super::{AgentConfig, CommonConfig, FenceMode, GaleraMode, MonitorAccount, ProxyConfig, ServerAddress};
 use crate::error::Error;
 
 /// More relay threads than this are taken for a mistake.
 const MOST_THREADS: usize = 1024;
 /// More clients than this are taken for a mistake: no process has the descriptors, and a semaphore has a limit of its own.
 const MOST_CLIENTS: usize = 10_000_000;
-
-/// What both daemons read.
-pub(super) fn common(
-    election: &ElectionSettings,
-    daemon: &mut DaemonSettings,
-    zookeeper_access: ZooKeeperAccess,
-    kind: Kind,
-) -> CommonConfig {
-    let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(kind.admin_listen()));
-    CommonConfig {
-        zookeeper: election.zookeeper.as_ref().map(|text| text.value.0.clone()),
-        zookeeper_access,
-        zookeeper_session_timeout: daemon.zookeeper_session_timeout.value.0,
-        election_path: election.election_path.value.0.clone(),
-        admin_listen: admin_listen.value,
-        log_format: daemon.log_format,
-        log_level: daemon.log_level.value.0.clone(),
-    }
-}
 
 impl Daemon for ProxySettings {
     type Config = ProxyConfig;
@@ -176,11 +155,8 @@ impl Daemon for AgentSettings {
             let problem = "missing: name ZooKeeper's servers (--zookeeper zk1:2181,zk2:2181)";
             return Err(source.error("zookeeper", problem));
         }
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let node_name = self.node_name.get_or_insert_with(|| Text::of(Name(host.clone())));
         Ok(AgentConfig {
-            node_name: node_name.value.0.clone(),
-            advertise: self.advertised(&host, source, warnings)?,
+            advertise: self.advertised(&common::host_name(), source, warnings)?,
             server: self.server.value.clone(),
             user: self.user.value.0.clone(),
             password: password::secret("password_file", self.password_file.as_ref(), source, warnings)?,
@@ -197,8 +173,6 @@ impl Daemon for AgentSettings {
             priority: self.priority,
             rejoin_delay: self.rejoin_delay.value,
             weight: self.weight.value.get(),
-            admin_advertise: self.admin_advertised(common.admin_listen),
-            zookeeper_acl: self.acl(&common.zookeeper_access, source)?,
             common,
         })
     }
@@ -213,28 +187,6 @@ impl AgentSettings {
                 "only a Galera node can reject queries, and galera is \"off\": choose \"read-only\"",
             )),
             (fence, _) => Ok(fence),
-        }
-    }
-
-    /// A loopback address, or every address, says nothing to other hosts.
-    fn admin_advertised(&mut self, listen: SocketAddr) -> Option<HostPort> {
-        if self.admin_advertise.is_none() && !listen.ip().is_unspecified() && !listen.ip().is_loopback() {
-            let address = HostPort::new(&listen.ip().to_string(), listen.port());
-            self.admin_advertise = address.ok().map(Text::of);
-        }
-        self.admin_advertise.as_ref().map(|text| text.value.clone())
-    }
-
-    /// With nobody's name, "the creator" is nobody.
-    fn acl(&self, access: &ZooKeeperAccess, source: &Source<'_>) -> Result<ZooKeeperAcl, Error> {
-        match (self.zookeeper_acl, access.is_named()) {
-            (None | Some(ZooKeeperAcl::Open), false) => Ok(ZooKeeperAcl::Open),
-            (None, true) => Ok(ZooKeeperAcl::CreatorAndRead),
-            (Some(acl), true) => Ok(acl),
-            (Some(_), false) => Err(source.error(
-                "zookeeper_acl",
-                "a creator needs a name: give zookeeper-auth-file as well, or choose \"open\"",
-            )),
         }
     }
 

@@ -53,6 +53,9 @@ pub struct Stat {
     pub ephemeral_owner: i64,
 }
 
+/// A znode's data and what is known of it; none if there is none.
+pub type Found = Option<(Vec<u8>, Stat)>;
+
 /// Completes when something about the watched znode may have changed. It says nothing more: read again.
 pub type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -86,10 +89,16 @@ pub trait Coordinator: Send + Sync + 'static {
     fn children(&self, path: &str) -> impl Future<Output = Result<Children, CoordinatorError>> + Send;
 
     /// Reads a znode. None if there is none.
-    fn read(
+    fn read(&self, path: &str) -> impl Future<Output = Result<Found, CoordinatorError>> + Send;
+
+    /// Reads a znode and leaves a one-shot watch on it, also on one that is not there.
+    fn read_and_watch(
         &self,
         path: &str,
-    ) -> impl Future<Output = Result<Option<(Vec<u8>, Stat)>, CoordinatorError>> + Send;
+    ) -> impl Future<Output = Result<(Found, Watch), CoordinatorError>> + Send;
+
+    /// Creates an ephemeral znode of this name. Answers false if there is one of the name already, whosever it is.
+    fn create(&self, path: &str, data: &[u8]) -> impl Future<Output = Result<bool, CoordinatorError>> + Send;
 
     /// Creates `prefix` plus a sequence number, ephemeral. Answers the whole path and its stat.
     fn create_sequential(
@@ -103,6 +112,9 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// Creates a persistent znode and its parents where they are missing.
     fn ensure_path(&self, path: &str) -> impl Future<Output = Result<(), CoordinatorError>> + Send;
+
+    /// Ends the session, and waits until the service has: the session's ephemeral znodes are gone then.
+    fn close(self) -> impl Future<Output = ()> + Send;
 }
 
 /// Reads the election path whole: the children with their data, and the watch on their list. A child that goes

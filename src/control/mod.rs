@@ -13,6 +13,6 @@ mod saved;
 pub mod zookeeper;
 
 pub use connector::{LastSession, ZooKeeperConnector};
-pub use coordinator::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat, Watch};
+pub use coordinator::{Children, Coordinator, CoordinatorError, Found, LinkState, Outcome, Stat, Watch};
 pub use saved::SavedSession;
 pub use zookeeper::ZooKeeper;

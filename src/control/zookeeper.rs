@@ -6,12 +6,12 @@ use std::time::Duration;
 use capitana_core::name_after_wrap;
 use tokio::sync::Mutex;
 use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, Error as ZkError, Permission, SessionInfo, SessionState, Stat as ZkStat,
-    StateWatcher,
+    Acl, Acls, Client, CreateMode, Error as ZkError, OneshotWatcher, Permission, SessionInfo, SessionState,
+    Stat as ZkStat, StateWatcher,
 };
 
 use super::access::Creator;
-use super::coordinator::{Children, Coordinator, CoordinatorError, LinkState, Stat};
+use super::coordinator::{Children, Coordinator, CoordinatorError, Found, LinkState, Stat, Watch};
 use super::failure::failed;
 use crate::config::ZooKeeperAcl;
 
@@ -52,13 +52,7 @@ impl ZooKeeper {
     async fn children_of_missing(&self, path: &str, what: &str) -> Result<Children, CoordinatorError> {
         let (stat, watcher) =
             self.client.check_and_watch_stat(path).await.map_err(|e| self.failed(what, &e))?;
-        // Created between the two requests: an empty watch makes the caller read again at once.
-        let appeared = stat.is_some();
-        let watch = Box::pin(async move {
-            if !appeared {
-                watcher.changed().await;
-            }
-        });
+        let watch = unless_there(stat.as_ref(), watcher);
         Ok(Children { names: Vec::new(), pzxid: 0, exists: false, watch })
     }
 }
@@ -88,23 +82,40 @@ impl Coordinator for ZooKeeper {
         let what = format!("list {path}");
         match self.client.get_and_watch_children(path).await {
             Ok((names, stat, watcher)) => {
-                let watch = Box::pin(async move {
-                    watcher.changed().await;
-                });
-                Ok(Children { names, pzxid: stat.pzxid, exists: true, watch })
+                Ok(Children { names, pzxid: stat.pzxid, exists: true, watch: watch(watcher) })
             }
             Err(ZkError::NoNode) => self.children_of_missing(path, &what).await,
             Err(e) => Err(self.failed(&what, &e)),
         }
     }
 
-    async fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, CoordinatorError> {
+    async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         match self.client.get_data(path).await {
-            Ok((data, stat)) => {
-                Ok(Some((data, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner })))
-            }
+            Ok((data, stat)) => Ok(Some((data, known(&stat)))),
             Err(ZkError::NoNode) => Ok(None),
             Err(e) => Err(self.failed(&format!("read {path}"), &e)),
+        }
+    }
+
+    async fn read_and_watch(&self, path: &str) -> Result<(Found, Watch), CoordinatorError> {
+        let what = format!("read {path}");
+        match self.client.get_and_watch_data(path).await {
+            Ok((data, stat, watcher)) => Ok((Some((data, known(&stat))), watch(watcher))),
+            Err(ZkError::NoNode) => {
+                let answer = self.client.check_and_watch_stat(path).await;
+                let (stat, watcher) = answer.map_err(|e| self.failed(&what, &e))?;
+                Ok((None, unless_there(stat.as_ref(), watcher)))
+            }
+            Err(e) => Err(self.failed(&what, &e)),
+        }
+    }
+
+    async fn create(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
+        let options = CreateMode::Ephemeral.with_acls(acls(self.creator.acl));
+        match self.client.create(path, data, &options).await {
+            Ok(_) => Ok(true),
+            Err(ZkError::NodeExists) => Ok(false),
+            Err(e) => Err(self.failed(&format!("create {path}"), &e)),
         }
     }
 
@@ -116,7 +127,7 @@ impl Coordinator for ZooKeeper {
             Err(error) => Err(error),
         };
         let (path, stat) = created.map_err(|e| self.failed(&format!("create {prefix}"), &e))?;
-        Ok((path, Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner }))
+        Ok((path, known(&stat)))
     }
 
     async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {
@@ -134,6 +145,27 @@ impl Coordinator for ZooKeeper {
         let from_root = self.client.clone().chroot("/").unwrap_or_else(|unchanged| unchanged);
         from_root.mkdir(&whole, &options).await.map_err(|e| self.failed(&format!("create {whole}"), &e))
     }
+
+    async fn close(self) {
+        let mut states = self.states.into_inner();
+        drop(self.client);
+        while !states.changed().await.is_terminated() {}
+    }
+}
+
+fn known(stat: &ZkStat) -> Stat {
+    Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner }
+}
+
+fn watch(watcher: OneshotWatcher) -> Watch {
+    Box::pin(async move {
+        watcher.changed().await;
+    })
+}
+
+/// The watch on a znode that was missing a request ago: if it has appeared since, it is to be read again at once.
+fn unless_there(stat: Option<&ZkStat>, watcher: OneshotWatcher) -> Watch {
+    if stat.is_some() { Box::pin(std::future::ready(())) } else { watch(watcher) }
 }
 
 /// `auth` is whoever the connection has proved to be; the read right beside it is for everybody.

@@ -51,7 +51,7 @@ fn agent_facts(agent: &Settings<AgentConfig>) -> Agent {
         admin: admin(config.common.admin_listen),
         fences: config.fence != FenceMode::Off,
         asks_others: config.fence_quorum,
-        is_advertised: config.admin_advertise.is_some(),
+        is_advertised: config.common.admin_advertise.is_some(),
         canary: config.canary,
     }
 }

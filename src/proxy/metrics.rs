@@ -11,6 +11,7 @@ use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Re
 
 use super::durations::Durations;
 use crate::metrics::{Maker, opts};
+use crate::side::SideMetrics;
 
 /// From half a millisecond, a loopback's dial, to the default hold time and a little more.
 const SECONDS: [f64; 14] =
@@ -76,6 +77,8 @@ pub struct ProxyMetrics {
     pub members: IntGauge,
     /// Readings older than one already seen.
     pub stale_readings: IntCounter,
+    /// The session beside the election's.
+    pub side: SideMetrics,
     skipped: IntCounterVec,
     /// Log lines about ended sessions that were held back.
     pub log_suppressed: IntCounter,
@@ -135,6 +138,7 @@ impl ProxyMetrics {
             zookeeper_connected: make.gauge("zookeeper_connected", "1 while ZooKeeper answers")?,
             members: make.gauge("members", "Candidates in the election that can be followed")?,
             stale_readings: make.counter("stale_readings_total", "Readings of the election not believed")?,
+            side: SideMetrics::register(&make)?,
             skipped,
             log_suppressed: make.counter("log_lines_suppressed_total", "Session log lines held back")?,
         })

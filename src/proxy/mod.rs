@@ -33,6 +33,7 @@ mod registry;
 pub mod relay;
 mod reload;
 mod route;
+mod service;
 mod session;
 mod shared;
 mod status;
@@ -92,7 +93,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
         let (election, mut follower) = start_follower(&shared).unzip();
-        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election });
+        let (side, side_view) = service::start(&shared).unzip();
+        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election, side: side_view });
         let admin_stop = CancellationToken::new();
         let address = shared.config.load().common.admin_listen;
         let admin = AdminServer::bind(address, registry, view).await?;
@@ -112,7 +114,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         let reload = || service.reloading(|| reload::reload(&shared.config, reload));
         until_stopped(&mut signals, (&mut threads, follower.as_mut()), &reload).await?;
         service.stopping("letting sessions finish");
-        wind_down(&shared, &mut signals, &mut threads).await;
+        tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
         admin_stop.cancel();
         Ok(())
     })

@@ -65,7 +65,8 @@ fn merge_common(old: &CommonConfig, new: CommonConfig) -> (CommonConfig, Restart
         CommonConfig {
             nested: zookeeper_access by merge_access;
             moves: log_level;
-            fixed: zookeeper, zookeeper_session_timeout, election_path, admin_listen, log_format
+            fixed: zookeeper, zookeeper_session_timeout, election_path, services_path, zookeeper_acl, node_name,
+                admin_listen, admin_advertise, log_format
         },
         old,
         new

@@ -14,6 +14,7 @@ use super::registry;
 use super::route::RouteState;
 use super::shared::Shared;
 use crate::admin::{AdminView, Answer};
+use crate::side::{ServiceStatus, SideView};
 
 /// Answers for the proxy.
 pub struct ProxyView {
@@ -21,6 +22,8 @@ pub struct ProxyView {
     pub shared: Arc<Shared>,
     /// The election; none with a fixed primary.
     pub election: Option<watch::Receiver<ElectionStatus>>,
+    /// Its place in the list of services; none with a fixed primary.
+    pub side: Option<SideView>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +39,7 @@ struct ProxyStatus {
     barrier: String,
     sessions: Sessions,
     failovers: Vec<Failover>,
+    service: Option<ServiceStatus>,
 }
 
 #[derive(Serialize)]
@@ -101,6 +105,7 @@ impl AdminView for ProxyView {
             ready: ready.is_ok(),
             not_ready_because: ready.err(),
             failovers: self.shared.milestones.failovers(),
+            service: self.side.as_ref().map(SideView::now),
             view_age_ms: self.view_age().map(|age| age.as_millis() as u64),
             barrier: match election {
                 Some(_) => self.shared.barriers.state().to_string(),

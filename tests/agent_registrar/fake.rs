@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use capitana::agent::Connect;
-use capitana::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, Stat};
+use capitana::control::{Children, Coordinator, CoordinatorError, Found, LinkState, Outcome, Stat, Watch};
 use tokio::sync::{Barrier, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -179,13 +179,28 @@ impl Coordinator for FakeSession {
         Ok(Children { names, pzxid: state.zxid, exists: state.path_exists, watch })
     }
 
-    async fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, CoordinatorError> {
+    async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         let read = self.asked().znodes.get(name(path)).cloned();
         let together = self.zookeeper.reads_together.lock().unwrap().clone();
         if let Some(together) = together {
             together.wait().await;
         }
         Ok(read)
+    }
+
+    async fn read_and_watch(&self, path: &str) -> Result<(Found, Watch), CoordinatorError> {
+        Ok((self.read(path).await?, self.children(path).await?.watch))
+    }
+
+    async fn create(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
+        let mut state = self.asked();
+        if state.znodes.contains_key(name(path)) {
+            return Ok(false);
+        }
+        fire(&mut state);
+        let stat = Stat { czxid: state.zxid, ephemeral_owner: self.id };
+        state.znodes.insert(name(path).to_owned(), (data.to_vec(), stat));
+        Ok(true)
     }
 
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
@@ -220,6 +235,8 @@ impl Coordinator for FakeSession {
         self.asked().path_exists = true;
         Ok(())
     }
+
+    async fn close(self) {}
 }
 
 fn name(path: &str) -> &str {

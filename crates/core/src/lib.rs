@@ -22,6 +22,7 @@ pub mod opening;
 pub mod packet;
 pub mod pulse;
 pub mod registration;
+pub mod services;
 pub mod threads;
 pub mod timeline;
 pub mod tls;

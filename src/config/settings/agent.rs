@@ -4,13 +4,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capitana_core::HostPort;
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 
 use crate::config::value::Text;
 use crate::config::words::{Advertised, Name, Period};
-use crate::config::{FenceMode, GaleraMode, Priority, ServerAddress, ZooKeeperAcl};
+use crate::config::{FenceMode, GaleraMode, Priority, ServerAddress};
 
 settings! {
     /// Settings of the agent.
@@ -30,10 +29,6 @@ settings! {
         /// What the proxies connect to [default: this host's name, with the server's port]
         #[arg(env = "CAPITANA_ADVERTISE", value_name = "HOST[:PORT]")]
         advertise: Option<Text<Advertised>>,
-
-        /// This node's name, for people [default: this host's name]
-        #[arg(env = "CAPITANA_NODE_NAME", value_name = "NAME")]
-        node_name: Option<Text<Name>>,
 
         /// Time between two checks
         #[arg(env = "CAPITANA_POLL_INTERVAL", value_name = "DURATION", default_value = "1s")]
@@ -92,15 +87,5 @@ settings! {
         /// This node's share of the sessions that are spread over several nodes
         #[arg(env = "CAPITANA_WEIGHT", value_name = "COUNT", default_value = "100")]
         weight: Text<NonZeroU32>,
-
-        /// Where other agents reach this one's admin endpoint [default: admin-listen, if that is an address other hosts
-        /// can reach]
-        #[arg(help_heading = "Fencing", env = "CAPITANA_ADMIN_ADVERTISE", value_name = "HOST:PORT")]
-        admin_advertise: Option<Text<HostPort>>,
-
-        /// Who may do what with the znodes this agent creates [default: creator-and-read with zookeeper-auth-file,
-        /// open without]
-        #[arg(help_heading = "Election", env = "CAPITANA_ZOOKEEPER_ACL", value_name = "CHOICE")]
-        zookeeper_acl: Option<ZooKeeperAcl>,
     }
 }

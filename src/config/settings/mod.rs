@@ -6,13 +6,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use capitana_core::HostPort;
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 
-use super::LogFormat;
 use super::source::Source;
 use super::value::Text;
-use super::words::{Ensemble, LogFilter, SessionTimeout, ZnodePath};
+use super::words::{Ensemble, LogFilter, Name, SessionTimeout, ZnodePath};
+use super::{LogFormat, ZooKeeperAcl};
 use crate::error::Error;
 
 pub use agent::AgentSettings;
@@ -74,6 +75,11 @@ settings! {
         #[arg(env = "CAPITANA_ELECTION_PATH", value_name = "ZNODE", default_value = "/mariadb/primary")]
         election_path: Text<ZnodePath>,
 
+        /// The znode below which the running processes are, by kind
+        #[arg(help_heading = "Election")]
+        #[arg(env = "CAPITANA_SERVICES_PATH", value_name = "ZNODE", default_value = "/services")]
+        services_path: Text<ZnodePath>,
+
         /// A file with `user:password`, with which ZooKeeper is told who this is (digest); or the environment variable
         /// CAPITANA_ZOOKEEPER_AUTH with the same [default: nobody]
         #[arg(help_heading = "Election", env = "CAPITANA_ZOOKEEPER_AUTH_FILE", value_name = "FILE")]
@@ -107,10 +113,24 @@ settings! {
         #[arg(env = "CAPITANA_ZOOKEEPER_SESSION_TIMEOUT", value_name = "DURATION", default_value = "6s")]
         zookeeper_session_timeout: Text<SessionTimeout>,
 
+        /// Who may do what with the znodes this process creates [default: creator-and-read with zookeeper-auth-file,
+        /// open without]
+        #[arg(help_heading = "Election", env = "CAPITANA_ZOOKEEPER_ACL", value_name = "CHOICE")]
+        zookeeper_acl: Option<ZooKeeperAcl>,
+
+        /// This node's name, for people [default: this host's name]
+        #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_NODE_NAME", value_name = "NAME")]
+        node_name: Option<Text<Name>>,
+
         /// Where /metrics, /healthz, /readyz and /status are served [default: 127.0.0.1:9307 for the proxy,
         /// 127.0.0.1:9308 for the agent]
         #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_ADMIN_LISTEN", value_name = "ADDRESS")]
         admin_listen: Option<Text<SocketAddr>>,
+
+        /// Where others reach the admin endpoint: agents that fence ask there, and Prometheus is told of it [default:
+        /// admin-listen, if that is an address other hosts can reach]
+        #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_ADMIN_ADVERTISE", value_name = "HOST:PORT")]
+        admin_advertise: Option<Text<HostPort>>,
 
         /// How log lines look
         #[arg(help_heading = "Admin endpoint and log")]
