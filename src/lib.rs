@@ -16,6 +16,7 @@ pub mod logging;
 pub mod mariadb;
 pub mod metrics;
 pub mod proxy;
+pub mod registrar;
 pub mod service;
 pub mod side;
 pub mod signals;

@@ -1,5 +1,5 @@
-//! How the registrar comes by a session, small enough to be faked in a test: the last one if it can be had, also that of
-//! the agent that ran here before, or a new one. When to try, and how often, is the registrar's.
+//! How the agent's registrar comes by a session: the last one if it can be had, also that of the agent that ran here
+//! before, or a new one. When to try, and how often, is the registrar's.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,23 +7,7 @@ use super::state::State;
 use crate::control::{
     Coordinator, CoordinatorError, LastSession, SavedSession, ZooKeeper, ZooKeeperConnector,
 };
-
-/// Opens sessions.
-pub trait Connect: Send + Sync + 'static {
-    /// What it opens.
-    type Session: Coordinator;
-    /// What it needs to go on with a session that is over here but maybe not in the ensemble.
-    type Last: Send + Sync;
-
-    /// Goes on with `last`, or opens a new session where there is none or the ensemble does not know it any more.
-    fn connect(
-        &self,
-        last: Option<&Self::Last>,
-    ) -> impl Future<Output = Result<Self::Session, CoordinatorError>> + Send;
-
-    /// Leaves off using a session.
-    fn last(session: Self::Session) -> Self::Last;
-}
+use crate::registrar::Connect;
 
 /// Opens sessions with ZooKeeper, the first one where the agent that ran here before has left off, and remembers each.
 pub struct Remembering {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::canary::CanaryMetrics;
 use crate::clock::BootClock;
 use crate::metrics::Maker;
+use crate::registrar::LinkMetrics;
 use crate::side::SideMetrics;
 
 /// The label of `capitana_agent_step_downs_total` where an operator asked for it.
@@ -58,10 +59,8 @@ pub struct AgentMetrics {
     pub fences: IntCounter,
     /// Fences that could not be set or lifted at an attempt.
     pub fence_failures: IntCounter,
-    /// 1 while the link to ZooKeeper is up.
-    pub connected: IntGauge,
-    /// Sessions opened with ZooKeeper.
-    pub sessions: IntCounter,
+    /// Of the link to ZooKeeper.
+    pub link: LinkMetrics,
     /// Znodes the agent came to have.
     pub registrations: IntCounter,
     /// Commits of the agent's own.
@@ -102,8 +101,7 @@ impl AgentMetrics {
                 "agent_fence_failures_total",
                 "Attempts to fence the server, or to lift the fence, that failed",
             )?,
-            connected: make.gauge("zookeeper_connected", "1 while the link to ZooKeeper is up")?,
-            sessions: make.counter("zookeeper_sessions_total", "Sessions opened with ZooKeeper")?,
+            link: LinkMetrics::register(&make)?,
             registrations: make
                 .counter("agent_registrations_total", "Times the agent got a znode in the election")?,
             canary: CanaryMetrics::register(&make)?,

@@ -1,4 +1,4 @@
-//! `capitana agent`: checks the local server (`monitor`), holds its znode while it is fit to lead (`registrar`), and fences
+//! `capitana agent`: checks the local server (`monitor`), holds its znode while it is fit to lead (`registrant`), and fences
 //! it while it is cut off from ZooKeeper (`fence`).
 //! This file puts the tasks together and ends them in order; what they decide is in `capitana_core`.
 
@@ -7,17 +7,15 @@ mod candidate;
 mod connect;
 mod fence;
 mod identity;
-mod lease;
 mod metrics;
 mod monitor;
 mod notice;
 mod operator;
 mod poll;
-mod registrar;
+mod registrant;
 mod requests;
 mod server;
 mod service;
-mod session;
 mod state;
 mod status;
 mod view;
@@ -37,6 +35,7 @@ use uuid::Uuid;
 use crate::admin::AdminServer;
 use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
 use crate::error::Error;
+use crate::registrar::{Heart, Registrar};
 use crate::service::Service;
 use crate::side::{Presence, Side, SideView, describe};
 use crate::signals::{Signal, Signals};
@@ -44,13 +43,12 @@ use service::Teller;
 
 pub use canary::{CanaryStatus, LastCommit};
 pub use candidate::Candidate;
-pub use connect::{Connect, Remembering};
+pub use connect::Remembering;
 pub use fence::{FenceStatus, Fenced, Fencer, Followed};
-pub use lease::{Heart, LeaseStatus};
 pub use metrics::AgentMetrics;
 pub use monitor::{Monitor, Watched};
 pub use operator::{Operator, SteppedDown};
-pub use registrar::Registrar;
+pub use registrant::AgentRegistrant;
 pub use requests::Member;
 pub use server::Server;
 pub use status::{HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
@@ -123,8 +121,9 @@ impl Agent {
         let candidate =
             Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config), fence: fenced };
         let (heart, lease) = Heart::new();
-        let (registrar, registration) =
-            Registrar::new(member, candidate.clone(), heart, Arc::clone(&metrics), seed());
+        let (registrant, registration) =
+            AgentRegistrant::new(member, candidate.clone(), Arc::clone(&metrics));
+        let registrar = Registrar::new(registrant, heart, metrics.link.clone(), seed());
         let followed = Followed {
             lease: lease.clone(),
             registration: registration.clone(),

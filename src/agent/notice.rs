@@ -1,4 +1,4 @@
-//! What the registrar says of itself: its snapshot for everybody else in the agent, its metrics, and one log line for each
+//! What the agent's registrar says of itself: its snapshot for everybody else in the agent, its metrics, and one log line for each
 //! thing that changes. It decides nothing and asks nothing.
 
 use std::sync::Arc;
@@ -15,8 +15,6 @@ use super::status::{Others, Registered, RegistrationStatus};
 pub struct Notice {
     status: watch::Sender<RegistrationStatus>,
     metrics: Arc<AgentMetrics>,
-    /// The last problem that was logged, so that it is logged once.
-    problem: Option<String>,
 }
 
 impl Notice {
@@ -33,50 +31,16 @@ impl Notice {
             rival: None,
         };
         let (status, published) = watch::channel(first);
-        (Self { status, metrics, problem: None }, published)
+        (Self { status, metrics }, published)
     }
 
-    /// A session has begun.
-    pub fn session_began(&mut self) {
-        self.metrics.sessions.inc();
-        self.link_up();
-    }
-
-    /// ZooKeeper answers.
-    pub fn link_up(&mut self) {
-        if self.status.borrow().zookeeper != Link::Up {
-            tracing::info!("the link to ZooKeeper is up");
-        }
-        self.problem = None;
-        self.metrics.connected.set(1);
-        self.status.send_modify(|status| status.zookeeper = Link::Up);
-    }
-
-    /// ZooKeeper does not answer, and why.
-    pub fn link_down(&mut self, cause: String) {
-        self.complain("the link to ZooKeeper is down", cause.clone());
-        self.metrics.connected.set(0);
-        let link = if self.never_up() { Link::NeverUp(Some(cause)) } else { Link::Down(cause) };
-        self.status.send_modify(|status| status.zookeeper = link);
-    }
-
-    /// Whether ZooKeeper has never answered.
-    #[must_use]
-    pub fn never_up(&self) -> bool {
-        matches!(self.status.borrow().zookeeper, Link::NeverUp(_))
-    }
-
-    /// Logs a problem, unless it is the one that was logged last.
-    pub fn complain(&mut self, what: &'static str, cause: String) {
-        if self.problem.as_ref() != Some(&cause) {
-            tracing::warn!(cause, "{what}");
-            self.problem = Some(cause);
-        }
-    }
-
-    /// What was complained of is over.
-    pub fn solved(&mut self) {
-        self.problem = None;
+    /// How the link to ZooKeeper is.
+    pub fn link_is(&self, link: &Link) {
+        self.status.send_if_modified(|status| {
+            let changed = status.zookeeper != *link;
+            status.zookeeper.clone_from(link);
+            changed
+        });
     }
 
     /// The agent's znode changed: it is this one now.

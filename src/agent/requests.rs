@@ -1,13 +1,15 @@
 //! Makes one request of the registration logic on a session, and puts the answer into its terms. When to make it and
 //! what follows from it is not here.
 
-use capitana_core::kin::{Kin, Me, Rival};
+use capitana_core::kin::{Kin, Me};
 use capitana_core::registration::{Event, OwnZnode, Request};
 use capitana_core::{AllowList, Epoch, MEMBER_PREFIX, Member as Candidate, MemberData, RawMember, View};
 
+use super::registrant::Seen;
 use super::status::Others;
 use crate::control::coordinator::read_election;
-use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
+use crate::control::{Coordinator, CoordinatorError, Outcome};
+use crate::registrar::{Answer, Look};
 
 /// What the agent's znode is to be.
 #[derive(Debug, Clone)]
@@ -22,26 +24,6 @@ pub struct Member {
     pub data: MemberData,
 }
 
-/// A request that was carried out.
-pub struct Answer {
-    /// What the registration logic is told.
-    pub event: Event,
-    /// Completes at the next change of the election, where the request was to look at it.
-    pub watch: Option<Watch>,
-    /// The first candidate's name, where the request was to look; none: there is no candidate.
-    pub first: Option<String>,
-    /// The other candidates, where the request was to look.
-    pub others: Others,
-    /// Who has a znode beside which there may be none of this agent's, where the request was to look.
-    pub rival: Option<Rival>,
-}
-
-impl From<Event> for Answer {
-    fn from(event: Event) -> Self {
-        Self { event, watch: None, first: None, others: Others::default(), rival: None }
-    }
-}
-
 /// Makes `request`. `since_ms` is since when the server is fit, in milliseconds since 1970 UTC.
 ///
 /// # Errors
@@ -51,7 +33,7 @@ pub async fn carry_out<C: Coordinator>(
     member: Member,
     request: Request,
     since_ms: u64,
-) -> Result<Answer, CoordinatorError> {
+) -> Result<Answer<Seen>, CoordinatorError> {
     match request {
         Request::Look => look(session, &member).await,
         Request::EnsurePath => {
@@ -68,7 +50,7 @@ pub async fn carry_out<C: Coordinator>(
 }
 
 /// `sync` first: the connected server may lag behind the one that answered before.
-async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer, CoordinatorError> {
+async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer<Seen>, CoordinatorError> {
     session.sync(&member.election_path).await?;
     let (view, watch) = read_election(session, &member.election_path).await?;
     let (mut own, mut rival) = (Vec::new(), None);
@@ -84,7 +66,8 @@ async fn look<C: Coordinator>(session: &C, member: &Member) -> Result<Answer, Co
     let candidates = View::read(&view, &AllowList::default()).members;
     let others = others(&candidates, &view.members, &member.data);
     let first = candidates.into_iter().next().map(|member| member.name);
-    Ok(Answer { event, watch: Some(watch), first, others, rival })
+    let look = Look { rival: rival.is_some(), seen: Seen { first, others, rival } };
+    Ok(Answer { event, watch: Some(watch), look: Some(look) })
 }
 
 /// Those that name another server than this agent's. Where another agent is reached is in its data, if it says so.
@@ -119,7 +102,7 @@ async fn create<C: Coordinator>(
     session: &C,
     member: Member,
     since_ms: u64,
-) -> Result<Answer, CoordinatorError> {
+) -> Result<Answer<Seen>, CoordinatorError> {
     let prefix = format!("{}/{MEMBER_PREFIX}", member.election_path);
     let data = MemberData { guid: Some(member.guid), since_ms: Some(since_ms), ..member.data };
     let data = serde_json::to_vec(&data).map_err(|error| CoordinatorError {

@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use super::candidate::Candidate;
 use super::fence::FenceStatus;
-use super::lease::LeaseStatus;
 use super::operator::{Operator, SteppedDown};
 use super::status::{HealthStatus, RegistrationStatus};
 use crate::admin::{AdminView, Answer, Order, Ordered, Probe};
 use crate::clock::BootClock;
+use crate::registrar::LeaseStatus;
 use crate::side::{ServiceStatus, SideView};
 
 /// Answers for the agent.

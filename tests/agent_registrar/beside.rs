@@ -1,7 +1,7 @@
 //! Beside another znode of the same server an agent creates none.
 
-use capitana::agent::Connect;
 use capitana::control::Coordinator;
+use capitana::registrar::Connect;
 
 use super::fake::{FakeZooKeeper, PATH};
 use super::rig::Rig;

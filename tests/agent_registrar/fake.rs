@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use capitana::agent::Connect;
 use capitana::control::{Children, Coordinator, CoordinatorError, Found, LinkState, Outcome, Stat, Watch};
+use capitana::registrar::Connect;
 use tokio::sync::{Barrier, watch};
 use tokio_util::sync::CancellationToken;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use capitana::agent::Connect;
 use capitana::control::Coordinator;
 use capitana::control::coordinator::read_election;
+use capitana::registrar::Connect;
 use capitana_core::{Link, MemberData};
 use tokio::time::{Instant, timeout};
 

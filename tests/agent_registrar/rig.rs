@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, CanaryStatus, Candidate, FenceStatus, HealthStatus, Heart, Member, Registrar,
+    AgentMetrics, AgentRegistrant, CanaryStatus, Candidate, FenceStatus, HealthStatus, Member,
     RegistrationStatus, SteppedDown,
 };
 use capitana::clock::BootClock;
+use capitana::registrar::{Heart, Registrar};
 use capitana_core::MemberData;
 use capitana_core::health::Proof;
 use prometheus::Registry;
@@ -81,7 +82,8 @@ impl Rig {
             delay,
             fence: watch::channel(FenceStatus::default()).1,
         };
-        let (registrar, status) = Registrar::new(member, candidate, Heart::new().0, metrics, 1);
+        let (registrant, status) = AgentRegistrant::new(member, candidate, Arc::clone(&metrics));
+        let registrar = Registrar::new(registrant, Heart::new().0, metrics.link.clone(), 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));
         Self { zookeeper, health, word, status, stop, task }
     }

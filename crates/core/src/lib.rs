@@ -29,6 +29,7 @@ pub mod tls;
 pub mod version;
 mod view;
 pub mod waiting;
+pub mod worker;
 
 pub use address::{AllowList, AllowRule, DEFAULT_PORT, HostPort, HostPortError};
 pub use election::{Election, Link, Route};

@@ -1,4 +1,4 @@
-//! The agent's registrar and its session (`src/agent/registrar.rs`, `src/agent/session.rs`, `src/agent/requests.rs`) over
+//! The agent's registrar and its session (`src/registrar/mod.rs`, `src/agent/session.rs`, `src/agent/requests.rs`) over
 //! the model: one request at a time, the repetition of what failed after a pause, a reading at each event and every 10 s.
 //! Which request, is `capitana_core::registration`'s.
 
@@ -18,7 +18,7 @@ use crate::zookeeper::network::Reply;
 pub(super) const REREAD: Micros = 10 * SECOND;
 /// `REQUEST_LIMIT` of `src/agent/session.rs`.
 const REQUEST_LIMIT: Micros = 60 * SECOND;
-/// `RETRY` of `src/agent/registrar.rs`.
+/// `RETRY` of `src/registrar/mod.rs`.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
 #[derive(Debug)]

@@ -1,24 +1,28 @@
-//! Keeps the agent's znode as it should be: opens sessions with ZooKeeper, makes the requests that
-//! `capitana_core::registration` asks for, one at a time, and tells `notice` what became of them. It decides nothing.
+//! Keeps one znode as its `Registrant` wants it: opens sessions with ZooKeeper, makes the requests that
+//! `capitana_core::registration` asks for, one at a time, keeps the lease up, and tells the registrant what became of it
+//! all. It decides nothing, and knows neither agents nor workers.
 
-use std::sync::Arc;
+mod connect;
+mod heart;
+mod link;
+mod registrant;
+mod session;
+
 use std::time::Duration;
 
 use capitana_core::backoff::Backoff;
 use capitana_core::candidacy::Wish;
-use capitana_core::registration::{Change, Event, Registration};
-use tokio::sync::watch;
+use capitana_core::registration::{Change, Event, Registration, Request};
 use tokio::time::{sleep, timeout};
 
-use super::candidate::Candidate;
-use super::connect::Connect;
-use super::lease::Heart;
-use super::metrics::AgentMetrics;
-use super::notice::Notice;
-use super::requests::{Answer, Member, carry_out};
-use super::session::{Happened, Session};
-use super::status::{Registered, RegistrationStatus};
 use crate::control::{Coordinator, CoordinatorError, LinkState, Outcome};
+use link::LinkNotice;
+use session::{Happened, Session};
+
+pub use connect::Connect;
+pub use heart::{Heart, LeaseStatus};
+pub use link::LinkMetrics;
+pub use registrant::{Answer, Look, Registrant};
 
 /// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
 /// back gives every session one timeout to be resumed in: several attempts have to fit in the shortest usual one, 2 s.
@@ -27,15 +31,12 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Keeps one znode.
-pub struct Registrar {
+pub struct Registrar<R> {
     registration: Registration,
-    member: Member,
-    candidate: Candidate,
+    registrant: R,
     heart: Heart,
-    notice: Notice,
+    notice: LinkNotice,
     backoff: Backoff,
-    /// The first candidate's name in the last reading.
-    first: Option<String>,
 }
 
 /// Why the work on one session ended.
@@ -44,27 +45,17 @@ enum Ended {
     Withdrawn,
 }
 
-impl Registrar {
-    /// A registrar for `member` that does as `candidate` wishes until its end, and where it publishes.
+impl<R: Registrant> Registrar<R> {
+    /// A registrar that does as `registrant` wishes until its end.
     #[must_use]
-    pub fn new(
-        member: Member,
-        candidate: Candidate,
-        heart: Heart,
-        metrics: Arc<AgentMetrics>,
-        seed: u64,
-    ) -> (Self, watch::Receiver<RegistrationStatus>) {
-        let (notice, published) = Notice::new(metrics);
-        let registrar = Self {
+    pub fn new(registrant: R, heart: Heart, metrics: LinkMetrics, seed: u64) -> Self {
+        Self {
             registration: Registration::new(),
-            member,
-            candidate,
+            registrant,
             heart,
-            notice,
+            notice: LinkNotice::new(metrics),
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
-            first: None,
-        };
-        (registrar, published)
+        }
     }
 
     /// Works until it was asked to stop and has no znode any more.
@@ -83,7 +74,7 @@ impl Registrar {
                 }
                 Ended::SessionOver(cause) => {
                     // The library's verdict: an ensemble that was down has not ended it.
-                    self.notice.link_down(cause);
+                    self.link_down(cause);
                     self.on(Event::SessionOver);
                 }
             }
@@ -92,17 +83,17 @@ impl Registrar {
         }
     }
 
-    /// Opens a session, in as many attempts as it takes. None: the agent is to stop and never had a znode.
+    /// Opens a session, in as many attempts as it takes. None: the registrar is to end and never had a znode.
     async fn open<C: Connect>(&mut self, connector: &C, last: Option<&C::Last>) -> Option<C::Session> {
         loop {
             let never_up = self.notice.never_up();
             let connected = tokio::select! {
-                () = self.candidate.stop.cancelled(), if never_up => return None,
+                () = self.registrant.stop().cancelled(), if never_up => return None,
                 connected = connector.connect(last) => connected,
             };
             match connected {
                 Ok(session) => return Some(session),
-                Err(error) => self.notice.link_down(error.to_string()),
+                Err(error) => self.link_down(error.to_string()),
             }
             self.wait().await;
         }
@@ -111,24 +102,25 @@ impl Registrar {
     async fn wait(&mut self) {
         let (wait, never_up) = (self.backoff.wait(), self.notice.never_up());
         tokio::select! {
-            () = self.candidate.stop.cancelled(), if never_up => {}
+            () = self.registrant.stop().cancelled(), if never_up => {}
             () = sleep(wait) => {}
         }
     }
 
     async fn serve<C: Coordinator>(&mut self, link: &C) -> Ended {
         self.notice.session_began();
-        self.member.sessions.push(link.session_id());
+        self.registrant.link_is(self.notice.link());
+        self.registrant.session_began(link.session_id());
         self.on(Event::SessionBegan(link.session_id()));
         let mut session = Session::new(link);
         loop {
-            let stopping = self.candidate.stop.is_cancelled();
+            let stopping = self.registrant.stop().is_cancelled();
             self.wish(&mut session);
             if stopping && self.registration.is_withdrawn() {
                 return Ended::Withdrawn;
             }
             self.ask(&mut session);
-            let ended = match session.next(&mut self.candidate, stopping).await {
+            let ended = match session.next(&mut self.registrant, stopping).await {
                 Happened::Link(state) => self.on_link(state),
                 Happened::Answered(answer) => self.on_answer(answer, &mut session),
                 Happened::Unanswered => Some("a request was not answered".to_owned()),
@@ -145,8 +137,8 @@ impl Registrar {
     }
 
     /// What is wanted anew does not wait for the repetition of what failed before.
-    fn wish<C: Coordinator>(&mut self, session: &mut Session<'_, C>) {
-        let wanted = match self.candidate.standing().wish() {
+    fn wish<C: Coordinator>(&mut self, session: &mut Session<'_, C, R::Seen>) {
+        let wanted = match self.registrant.wish() {
             Wish::Register => true,
             Wish::Keep => self.registration.znode().is_some(),
             Wish::Withdraw => false,
@@ -155,37 +147,38 @@ impl Registrar {
             session.hurry();
             self.on(Event::Wanted(wanted));
         }
-        self.publish();
+        self.registrant.stands(&self.registration);
     }
 
-    /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
-    fn publish(&self) {
-        let znode = self.registration.znode();
-        let leads = znode.is_some_and(|znode| Some(&znode.name) == self.first.as_ref());
-        self.notice.stands(leads, self.registration.is_withdrawn(), self.registration.may_lead());
-    }
-
-    fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C>) {
+    fn ask<'a, C: Coordinator>(&mut self, session: &mut Session<'a, C, R::Seen>) {
         if !session.is_free() {
             return;
         }
         if let Some(request) = self.registration.next_request() {
-            let since_ms = self.candidate.health.borrow().since_ms;
-            session.ask(Box::pin(carry_out(session.link, self.member.clone(), request, since_ms)));
-            self.publish();
+            if R::LEAVES_QUIETLY && matches!(request, Request::Delete(_)) {
+                session.unwatch();
+            }
+            session.ask(Box::pin(self.registrant.carry_out(session.link, request)));
+            self.registrant.stands(&self.registration);
         }
+    }
+
+    fn link_down(&mut self, cause: String) {
+        self.notice.down(cause);
+        self.registrant.link_is(self.notice.link());
     }
 
     /// Answers why the session is over, if it is.
     fn on_link(&mut self, state: LinkState) -> Option<String> {
         match state {
             LinkState::Connected => {
-                self.notice.link_up();
+                self.notice.up();
+                self.registrant.link_is(self.notice.link());
                 self.on(Event::LinkUp);
                 None
             }
             LinkState::Disconnected => {
-                self.notice.link_down("no server answers".to_owned());
+                self.link_down("no server answers".to_owned());
                 self.on(Event::LinkDown);
                 None
             }
@@ -196,25 +189,24 @@ impl Registrar {
     /// Answers why the session is over, if it is.
     fn on_answer<C: Coordinator>(
         &mut self,
-        answer: Result<Answer, CoordinatorError>,
-        session: &mut Session<'_, C>,
+        answer: Result<Answer<R::Seen>, CoordinatorError>,
+        session: &mut Session<'_, C, R::Seen>,
     ) -> Option<String> {
         match answer {
             Ok(answer) => {
                 // A reading follows every failure, so its success does not mean that what failed would succeed now.
-                if !matches!(answer.event, Event::Seen { .. }) {
+                if !matches!(answer.event, Event::Seen { .. } | Event::Failed) {
                     self.backoff.reset();
                     self.notice.solved();
                 }
                 if let Some(watch) = answer.watch {
                     session.watched(watch);
-                    self.first = answer.first;
-                    self.on(Event::Rival(answer.rival.is_some()));
-                    self.notice.stand_beside(answer.rival.as_ref());
-                    self.notice.see(answer.others);
+                }
+                if let Some(look) = answer.look {
+                    self.on(Event::Rival(look.rival));
+                    self.registrant.saw(look.seen);
                 }
                 self.on(answer.event);
-                self.publish();
                 None
             }
             Err(error) if error.outcome == Outcome::SessionOver => Some(error.to_string()),
@@ -230,11 +222,9 @@ impl Registrar {
     /// Tells the logic, and the world what it changed.
     fn on(&mut self, event: Event) {
         let change = self.registration.on(event);
-        self.publish();
+        self.registrant.stands(&self.registration);
         if change != Change::None {
-            let path = &self.member.election_path;
-            let registered = self.registration.znode().map(|znode| Registered::at(path, znode));
-            self.notice.changed(&change, registered);
+            self.registrant.changed_to(&change, &self.registration);
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct LeaseStatus {
     pub age_ms: u64,
     /// The session timeout that was agreed on.
     pub timeout_ms: u64,
-    /// Whether it is no more than a third of that old: this agent sees ZooKeeper.
+    /// Whether it is no more than a third of that old: this process sees ZooKeeper.
     pub held: bool,
 }
 
