@@ -71,16 +71,16 @@ impl Board {
     /// The link is now like this.
     pub fn link(&self, link: &Link) {
         self.metrics.connected.set(i64::from(*link == Link::Up));
-        let before =
-            self.status.send_replace(SideStatus { zookeeper: link.clone(), ..self.status.borrow().clone() });
+        let mut before = link.clone();
+        self.status.send_modify(|status| std::mem::swap(&mut status.zookeeper, &mut before));
         match link {
-            Link::Down(cause) if before.zookeeper == Link::Up => {
+            Link::Down(cause) if before == Link::Up => {
                 tracing::warn!(
                     cause,
                     "side session: ZooKeeper does not answer; registration and lists wait for it"
                 );
             }
-            Link::Up if before.zookeeper != Link::Up => tracing::info!("side session: ZooKeeper answers"),
+            Link::Up if before != Link::Up => tracing::info!("side session: ZooKeeper answers"),
             _ => {}
         }
     }
