@@ -1,4 +1,4 @@
-//! Owns how a node's disk can be stopped while its mariadbd lives and answers.
+//! Owns what a node's disk is: how it can be stopped while its mariadbd lives and answers, or left out altogether.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -10,12 +10,15 @@ use anyhow::{Context, Result, bail};
 use super::config;
 use crate::keeper::MARKER;
 
-/// How the nodes' disks can be stopped.
+/// What the nodes' disks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Disk {
-    /// They cannot.
+    /// They cannot be stopped.
     #[default]
     Sound,
+    /// The data directory is in memory, mounted where only this mariadbd sees it, and goes with it. For measurements that
+    /// the time of a shared disk would drown. For root only; such a node is started once.
+    Memory,
     /// `fsync` and `fdatasync` do not return: a library that is preloaded into mariadbd waits in them.
     Syncs,
     /// The file system of the data directory is frozen by `fsfreeze`, and every write to it waits. It is an image that is
@@ -48,6 +51,10 @@ const SHIM: &str = include_str!("hold_sync.c");
 const MOUNT: &str = "set -e; owner=$(stat -c %u:%g \"$1\"); mount -o loop \"$2\" \"$1\"; chown \"$owner\" \"$1\"; \
                      shift 2; exec \"$@\"";
 
+/// $1: data directory, $2: where memory is mounted until the data is in it. Then mariadbd.
+const LOAD: &str = "set -e; mkdir \"$2\"; mount -t tmpfs tmpfs \"$2\"; cp -a \"$1/.\" \"$2\"; mount --move \"$2\" \"$1\"; \
+                    shift 2; exec \"$@\"";
+
 /// $1: the data directory as mariadbd sees it. Thaws when its standard input ends: also when the lab has died.
 const FREEZE: &str =
     "cd \"$1\" && fsfreeze --freeze . && echo frozen && { read -r _; fsfreeze --unfreeze .; }";
@@ -56,6 +63,10 @@ const FREEZE: &str =
 pub(super) fn install(directory: &Path, disk: Disk) -> Result<()> {
     match disk {
         Disk::Sound => Ok(()),
+        // The data is copied at the start, once it is whole.
+        Disk::Memory => {
+            File::create(memory(directory).with_extension("wanted")).map(drop).map_err(Into::into)
+        }
         Disk::Syncs => {
             let source = directory.join("hold_sync.c");
             fs::write(&source, SHIM)?;
@@ -84,7 +95,12 @@ pub(super) fn recipe(
                 command.env("LD_PRELOAD", shim(&directory)).env("LAB_HOLD", hold(&directory));
                 Ok(command)
             }
-            Disk::FileSystem if image(&directory).exists() => Ok(mounted(&directory, &command)),
+            Disk::Memory if memory(&directory).with_extension("wanted").exists() => {
+                Ok(mounted(LOAD, &directory, &memory(&directory), &command))
+            }
+            Disk::FileSystem if image(&directory).exists() => {
+                Ok(mounted(MOUNT, &directory, &image(&directory), &command))
+            }
             _ => Ok(command),
         }
     }
@@ -94,7 +110,7 @@ pub(super) fn recipe(
 pub(super) fn stop(disk: Disk, directory: &Path, pid: Option<u32>) -> Result<StoppedDisk> {
     let pid = pid.with_context(|| format!("nothing runs in {}", directory.display()))?;
     match disk {
-        Disk::Sound => bail!("the disk of {} was not made to be stopped", directory.display()),
+        Disk::Sound | Disk::Memory => bail!("the disk of {} was not made to be stopped", directory.display()),
         Disk::Syncs => {
             let hold = hold(directory);
             File::create(&hold)?;
@@ -119,10 +135,11 @@ pub(super) fn stop(disk: Disk, directory: &Path, pid: Option<u32>) -> Result<Sto
     }
 }
 
-fn mounted(directory: &Path, command: &Command) -> Command {
+/// `command` where `script` has mounted what is at `source` on the data directory, for it alone.
+fn mounted(script: &str, directory: &Path, source: &Path, command: &Command) -> Command {
     let mut wrapped = Command::new("unshare");
-    wrapped.args(["--mount", "--propagation", "private", "sh", "-c", MOUNT, "sh"]);
-    wrapped.arg(config::data(directory)).arg(image(directory));
+    wrapped.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
+    wrapped.arg(config::data(directory)).arg(source);
     wrapped.arg(command.get_program()).args(command.get_args());
     wrapped
 }
@@ -133,6 +150,10 @@ fn shim(directory: &Path) -> PathBuf {
 
 fn hold(directory: &Path) -> PathBuf {
     directory.join("hold")
+}
+
+fn memory(directory: &Path) -> PathBuf {
+    directory.join("memory")
 }
 
 fn image(directory: &Path) -> PathBuf {
