@@ -5,13 +5,13 @@
 #[path = "support/proxy/mod.rs"]
 mod support;
 
-use std::time::Instant;
-
+use rustix::io::ioctl_fionread;
 use support::{
-    Client, Start, Stub, connect, cpu_time, descriptors, error_of, free_address, metric, read_packet, until,
+    Client, Start, Stub, connect, descriptors, error_of, free_address, metric, read_packet, until,
 };
 
-const PAUSED: &str = "cannot accept connections for the moment; the listen queue holds them";
+const FULL: &str = "there are as many sessions as descriptors allow; the listen queue holds the next clients until one ends \
+                    (LimitNOFILE= in systemd)";
 
 #[test]
 fn a_client_too_many_is_told_what_mariadb_would_say() {
@@ -56,27 +56,38 @@ fn a_client_that_is_held_takes_a_place_too() {
 }
 
 #[test]
-fn running_out_of_descriptors_pauses_accepting_without_spinning_and_loses_nobody() {
-    const DESCRIPTORS: u32 = 60;
+fn nobody_is_accepted_without_descriptors_for_a_session_and_nobody_is_lost_for_that() {
     let stub = Stub::echo();
-    let proxy = Start::to(stub.address).descriptors(DESCRIPTORS).flag("--hold-timeout", "1h").start();
-    let mut early = Client::open(proxy.listen);
-    let crowd: Vec<_> = (0..DESCRIPTORS).map(|_| connect(proxy.listen)).collect();
+    let proxy = Start::to(stub.address).descriptors(128).start();
+    let most = metric(proxy.admin, "capitana_sessions_limit") as usize;
+    assert!((1..64).contains(&most), "{most} sessions with 128 descriptors");
+    let mut sessions: Vec<_> = (0..most).map(|_| Client::open(proxy.listen)).collect();
+    let mut waiting: Vec<_> = (0..20).map(|_| connect(proxy.listen)).collect();
 
-    proxy.log_line(PAUSED);
-    let (started, used) = (Instant::now(), cpu_time(proxy.id()));
-    // Five at once, then one a second.
-    proxy.log_lines(PAUSED, 6);
-    let (lasted, used) = (started.elapsed(), cpu_time(proxy.id()) - used);
-    assert!(used < lasted / 3, "{used:?} of processor time in {lasted:?}");
-    early.echo(b"undisturbed");
+    proxy.log_line(FULL);
+    for session in &mut sessions {
+        session.echo(b"undisturbed");
+    }
+    assert_eq!(metric(proxy.admin, "capitana_connections_accepted_total") as usize, most);
+    assert_eq!(metric(proxy.admin, "capitana_accept_errors_total"), 0.0);
 
-    drop(crowd);
-    Client::open(proxy.listen).echo(b"served again");
-    early.echo(b"undisturbed");
-    assert!(metric(proxy.admin, "capitana_accept_errors_total") > 0.0);
-    drop(early);
-    proxy.has_sessions(0);
+    for _ in 0..waiting.len() {
+        drop(sessions.pop());
+        let next = until("one that waits is served", || {
+            waiting.iter().position(|client| ioctl_fionread(client).is_ok_and(|bytes| bytes > 0))
+        });
+        sessions.insert(0, Client::served(waiting.swap_remove(next)));
+    }
+    for session in &mut sessions {
+        session.echo(b"undisturbed");
+    }
+}
+
+#[test]
+fn a_limit_too_low_for_a_session_is_said_at_once() {
+    let mut proxy = Start::to(free_address()).descriptors(40).spawn();
+    assert_eq!(proxy.exit_code(), 71);
+    assert!(proxy.log().concat().contains("too low for a single session"), "{:?}", proxy.log());
 }
 
 #[test]

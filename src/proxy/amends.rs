@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::descriptors::{CONNECTION, Reserved};
 use super::monitor::connect;
 use super::relay::Observer;
 use super::shared::Shared;
@@ -47,6 +48,7 @@ pub struct Amends {
 struct BrokenOff {
     upstream: TcpStream,
     place: Place,
+    _descriptor: Reserved<CONNECTION>,
     _parked: Option<OwnedSemaphorePermit>,
 }
 
@@ -62,10 +64,10 @@ impl Amends {
     }
 
     /// Leaves a connection whose client went away in the midst of its TLS handshake.
-    pub fn park(&self, upstream: TcpStream, place: Place) {
+    pub fn park(&self, upstream: TcpStream, place: Place, descriptor: Reserved<CONNECTION>) {
         let parked = Arc::clone(&self.places).try_acquire_owned().ok();
         // It is taken unless the proxy has ended.
-        let _ = self.inbox.send(BrokenOff { upstream, place, _parked: parked });
+        let _ = self.inbox.send(BrokenOff { upstream, place, _descriptor: descriptor, _parked: parked });
     }
 
     /// Waits while too much is parked.
@@ -133,7 +135,7 @@ async fn make_good(account: &MonitorAccount, server: &HostPort) -> usize {
 
 /// Ends the connection and waits until the server has, and so has counted it.
 async fn close(one: BrokenOff) {
-    let BrokenOff { mut upstream, place, _parked } = one;
+    let BrokenOff { mut upstream, place, _descriptor, _parked } = one;
     // A server that has closed already has counted already.
     let _ = upstream.shutdown().await;
     let mut waste = [0; 1024];

@@ -58,7 +58,7 @@ pub async fn enter(
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
         Err(Refusal { reason, packet, cause }) => {
-            worker.finish(refuse(client, packet));
+            worker.linger(refuse(client, packet));
             return Err(Epilogue::unopened(reason, cause));
         }
     };

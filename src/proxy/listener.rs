@@ -1,8 +1,10 @@
-//! Accepts clients and hands each to the worker with the fewest sessions. The loop never ends by an error, never spins
-//! and awaits nothing but the next connection.
+//! Accepts clients: each worker has a listener of its own for every address, and keeps the client unless another worker
+//! has clearly fewer sessions. The loop never ends by an error, never spins, and accepts nobody for whom there are no
+//! descriptors.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdTcpStream};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,46 +14,65 @@ use capitana_core::limit::RateLimit;
 use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::yield_now;
 
 use super::admission::ClientPlaces;
 use super::close::refuse;
+use super::descriptors::{Reserved, SESSION};
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
-use super::worker::{Accepted, Task};
+use super::worker::{Accepted, Task, Worker};
+use crate::config::ProxyConfig;
 use crate::error::Error;
+use crate::sys;
 
 /// Connections the kernel queues until they are accepted; it cuts this to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
-/// Log lines about clients turned away and pauses, a second and at once, on each listener.
+/// Log lines about clients turned away and pauses, a second and at once, on each listener of each worker.
 const LOG_RATE: (u32, u32) = (1, 5);
-/// Pause after an error that is not about one connection: descriptors or memory ran out.
+/// Pause after an error that is not about one connection: memory ran out, or another process took what was kept.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Clients of one listener that are told at once why they are turned away.
+/// Clients of one address that are told at once why they are turned away.
 const FAREWELLS: usize = 256;
+/// Clients accepted in a row before the sessions of the thread have their turn.
+const TURN: usize = 16;
 
-/// Binds a listener. SO_REUSEADDR lets it restart at once; an IPv6 address takes IPv6 only, so that both families can
-/// be listed side by side.
+/// Binds a listener for each of so many workers to one address. SO_REUSEPORT has the kernel choose among them; it would
+/// also let a second proxy take half of the clients unnoticed, so that the address is bound once without it first.
+/// SO_REUSEADDR lets a proxy restart at once; an IPv6 address takes IPv6 only, so that both families can be listed side
+/// by side.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
-    let bound = || -> std::io::Result<std::net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
+pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<StdListener>, Error> {
+    let bound = || -> io::Result<Vec<StdListener>> {
+        let alone = socket(address, false)?;
+        let port = alone.local_addr()?.as_socket().map_or(address.port(), |bound| bound.port());
+        drop(alone);
+        let address = SocketAddr::new(address.ip(), port);
+        (0..workers).map(|_| listen(socket(address, true)?)).collect()
     };
-    bound().map_err(|e| Error::listen("listen", address, e))
+    bound().map_err(|error| Error::listen("listen", address, error))
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket) -> io::Result<StdListener> {
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Accepts one connection, which is registered with no runtime: that is its worker's.
@@ -72,85 +93,145 @@ pub struct WorkerHandle {
     pub inbox: mpsc::UnboundedSender<Task>,
 }
 
-/// Accepts on one listener until the proxy stops.
-pub struct Acceptor {
-    shared: Arc<Shared>,
-    workers: Vec<WorkerHandle>,
+/// What is counted over all listeners of one address.
+pub struct Limits {
     /// Places for connections, where there is a limit.
     places: Option<Arc<Semaphore>>,
     clients: Arc<ClientPlaces>,
     /// Places for clients that are turned away and still have to read why.
     farewells: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// Those of the settings.
+    #[must_use]
+    pub fn new(config: &ProxyConfig) -> Arc<Self> {
+        Arc::new(Self {
+            places: config.max_connections.map(|most| Arc::new(Semaphore::new(most))),
+            clients: Arc::new(ClientPlaces::new(config.max_connections_per_client)),
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
+        })
+    }
+}
+
+/// A listener on its way to the worker it is for.
+pub struct Listening {
+    /// The listener, not registered with any runtime.
+    pub listener: StdListener,
+    /// What is counted over all listeners of its address.
+    pub limits: Arc<Limits>,
+    /// All workers, this one among them.
+    pub workers: Vec<WorkerHandle>,
+}
+
+/// Accepts on one listener, on its worker's thread, until the proxy stops.
+pub struct Acceptor {
+    worker: Rc<Worker>,
+    listener: AsyncFd<StdListener>,
+    limits: Arc<Limits>,
+    workers: Vec<WorkerHandle>,
     log: RateLimit,
 }
 
 impl Acceptor {
-    /// An acceptor with the limits of the settings.
-    #[must_use]
-    pub fn new(shared: Arc<Shared>, workers: Vec<WorkerHandle>) -> Self {
-        let config = shared.config.load_full();
-        let places = config.max_connections.map(|most| Arc::new(Semaphore::new(most)));
-        let clients = Arc::new(ClientPlaces::new(config.max_connections_per_client));
-        let farewells = Arc::new(Semaphore::new(FAREWELLS));
-        Self { shared, workers, places, clients, farewells, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) }
+    /// An acceptor of this worker's.
+    ///
+    /// # Errors
+    /// The system refused to watch the listener.
+    pub fn new(worker: Rc<Worker>, Listening { listener, limits, workers }: Listening) -> io::Result<Self> {
+        let listener = sys::watch_listener(listener)?;
+        Ok(Self { worker, listener, limits, workers, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) })
     }
 
     /// Accepts until the proxy stops.
-    pub async fn run(mut self, listener: AsyncFd<std::net::TcpListener>) {
+    pub async fn run(mut self) {
+        let stop = self.worker.shared.stop.clone();
+        stop.run_until_cancelled(self.accept()).await;
+    }
+
+    async fn accept(&mut self) {
+        let mut in_a_row = 0;
         loop {
-            tokio::select! {
-                () = self.shared.stop.cancelled() => return,
-                accepted = listener.async_io(Interest::READABLE, accept) => match accepted {
-                    Ok((stream, client)) => self.hand_over(stream, client),
-                    Err(error) => self.failed(&error).await,
-                },
+            match self.next().await {
+                Ok((stream, client, descriptors)) => self.admit(stream, client, descriptors),
+                Err(error) => self.failed(&error).await,
+            }
+            in_a_row += 1;
+            if in_a_row == TURN {
+                in_a_row = 0;
+                yield_now().await;
             }
         }
     }
 
-    fn hand_over(&mut self, stream: StdTcpStream, client: SocketAddr) {
-        self.shared.metrics.accepted.inc();
-        let place = match self.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
+    /// The next client, once there are descriptors for it.
+    async fn next(&mut self) -> io::Result<(StdTcpStream, SocketAddr, Reserved<SESSION>)> {
+        let Self { worker, listener, log, .. } = self;
+        loop {
+            let mut ready = listener.readable().await?;
+            let descriptors = match worker.shared.descriptors.try_for_session() {
+                Some(descriptors) => descriptors,
+                None => wait_for_descriptors(&worker.shared, log).await,
+            };
+            if let Ok(accepted) = ready.try_io(|listener| accept(listener.get_ref())) {
+                return accepted.map(|(stream, client)| (stream, client, descriptors));
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: StdTcpStream, client: SocketAddr, descriptors: Reserved<SESSION>) {
+        self.worker.shared.metrics.accepted.inc();
+        let place = match self.limits.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
             Ok(place) => place,
-            Err(_) => return self.turn_away(stream, client),
+            Err(_) => return self.turn_away(stream, client, descriptors),
         };
-        let Some(worker) = self.workers.iter().min_by_key(|w| w.counters.sessions.load(Relaxed)) else {
-            return;
-        };
-        // Counted here, so that a burst is spread before the workers have woken up.
-        worker.counters.sessions.fetch_add(1, Relaxed);
-        // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
-        let clients = Arc::clone(&self.clients);
-        let _ = worker.inbox.send(Task::Serve(Accepted { stream, client, place, clients }));
+        let clients = Arc::clone(&self.limits.clients);
+        let accepted = Accepted { stream, client, place, clients };
+        let own = &self.worker.counters.sessions;
+        let least = self.workers.iter().map(|worker| (worker, worker.counters.sessions.load(Relaxed)));
+        match least.min_by_key(|(_, sessions)| *sessions) {
+            Some((other, sessions)) if !keeps(own.load(Relaxed), sessions) => {
+                // Counted here, so that a burst is spread before the worker has woken up.
+                other.counters.sessions.fetch_add(1, Relaxed);
+                // A worker whose thread has ended takes nothing more, and the process ends for it (`threads`).
+                let _ = other.inbox.send(Task::Serve(accepted, descriptors));
+            }
+            _ => {
+                own.fetch_add(1, Relaxed);
+                Rc::clone(&self.worker).start(accepted, descriptors);
+            }
+        }
     }
 
     /// Says what MariaDB itself says when it is full.
-    fn turn_away(&mut self, stream: StdTcpStream, client: SocketAddr) {
+    fn turn_away(&mut self, stream: StdTcpStream, client: SocketAddr, descriptors: Reserved<SESSION>) {
         let reason = EndReason::TooManyConnections;
-        self.shared.metrics.session_ended(reason);
-        self.shared.metrics.rejected_listener.inc();
-        match self.log.admit(self.shared.now()) {
+        let shared = &self.worker.shared;
+        shared.metrics.session_ended(reason);
+        shared.metrics.rejected_listener.inc();
+        match self.log.admit(shared.now()) {
             Some(suppressed) => {
                 tracing::warn!(%client, reason = reason.label(), suppressed, "session ended");
             }
-            None => self.shared.metrics.log_suppressed.inc(),
+            None => shared.metrics.log_suppressed.inc(),
         }
         // Beyond so many at once a client is closed without a word: their descriptors are needed for sessions.
-        let Ok(place) = Arc::clone(&self.farewells).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.limits.farewells).try_acquire_owned() else { return };
         let Ok(stream) = TcpStream::from_std(stream) else { return };
-        tokio::spawn(async move {
+        self.worker.finish(async move {
             refuse(stream, error_before_greeting(TOO_MANY_CONNECTIONS, "Too many connections")).await;
-            drop(place);
+            drop((place, descriptors));
         });
     }
 
     /// accept(2) names errors of the one connection that failed; the rest is about this process or machine, and asking
     /// again at once would spin.
-    async fn failed(&mut self, error: &std::io::Error) {
+    async fn failed(&mut self, error: &io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        self.shared.metrics.accept_errors.inc();
+        let shared = &self.worker.shared;
+        shared.metrics.accept_errors.inc();
         if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            if let Some(suppressed) = self.log.admit(self.shared.now()) {
+            if let Some(suppressed) = self.log.admit(shared.now()) {
                 tracing::warn!(
                     %error,
                     suppressed,
@@ -160,4 +241,21 @@ impl Acceptor {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+async fn wait_for_descriptors(shared: &Shared, log: &mut RateLimit) -> Reserved<SESSION> {
+    if let Some(suppressed) = log.admit(shared.now()) {
+        tracing::warn!(
+            suppressed,
+            "there are as many sessions as descriptors allow; the listen queue holds the next clients until one ends \
+             (LimitNOFILE= in systemd)"
+        );
+    }
+    shared.descriptors.for_session().await
+}
+
+/// Whether a worker keeps a client that the kernel gave it. Handing over wakes another thread, so that small differences
+/// stay; with few sessions, each of which may be half of the load, none of two does.
+fn keeps(own: u64, least: u64) -> bool {
+    own <= least + 1 + least / 8
 }

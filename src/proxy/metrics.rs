@@ -27,6 +27,8 @@ pub struct ProxyMetrics {
     ended: Vec<IntCounter>,
     /// Sessions there are.
     pub sessions: IntGauge,
+    /// How many sessions the limit of descriptors allows; 0: not known.
+    pub sessions_limit: IntGauge,
     /// Clients that wait for a primary.
     pub held: IntGauge,
     /// Sessions of replaced primaries that are not idle yet.
@@ -109,6 +111,8 @@ impl ProxyMetrics {
             accept_errors: make.counter("accept_errors_total", "Failures to accept a connection")?,
             ended: EndReason::ALL.iter().map(|r| ended.with_label_values(&[r.label()])).collect(),
             sessions: make.gauge("sessions", "Client sessions there are, waiting ones included")?,
+            sessions_limit: make
+                .gauge("sessions_limit", "Client sessions that descriptors allow; 0: unknown")?,
             released: make.counter("sessions_released_total", "Waiting clients let on to the primary")?,
             rejected_listener: rejected.with_label_values(&["max-connections"]),
             rejected_client: rejected.with_label_values(&["max-connections-per-client"]),

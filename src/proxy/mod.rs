@@ -8,6 +8,7 @@ mod barrier;
 mod begun;
 mod causal;
 mod close;
+mod descriptors;
 mod dial;
 mod director;
 mod drain;
@@ -43,6 +44,8 @@ mod waiting;
 mod watchdog;
 mod worker;
 
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -61,7 +64,9 @@ use crate::error::Error;
 use crate::limits;
 use crate::service::Service;
 use crate::signals::{Signal, Signals};
+use descriptors::Descriptors;
 use director::{Director, ElectionStatus};
+use listener::Limits;
 use metrics::{ProxyMetrics, WorkerCounters};
 use route::{RouteState, RouteTable};
 use shared::Shared;
@@ -77,17 +82,20 @@ const LAST_STEPS: Duration = Duration::from_secs(3);
 /// An address cannot be bound, or the system refused a thread.
 pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>) -> Result<(), Error> {
     let runtime = current_thread()?;
-    report_capacity();
-    let listeners = config.listen.iter().map(|a| listener::bind(*a)).collect::<Result<Vec<_>, _>>()?;
     let relay_threads =
         config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let sessions = capacity(relay_threads, config.listen.len())?;
+    let bind = |address: &SocketAddr| listener::bind(*address, relay_threads);
+    let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
     metrics.route_open.set(i64::from(config.primary.is_some()));
     let (amends, broken_off) = amends::Amends::new();
-    let shared = Arc::new(Shared::new(config, routes, metrics, amends));
+    metrics.sessions_limit.set(sessions.and_then(|sessions| sessions.try_into().ok()).unwrap_or(0));
+    let descriptors = Descriptors::for_sessions(sessions);
+    let shared = Arc::new(Shared::new(config, routes, metrics, (amends, descriptors)));
     shared.dialler.check()?;
 
     runtime.block_on(async {
@@ -105,7 +113,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         tokio::spawn(amends::run(Arc::clone(&shared), broken_off));
         tokio::spawn(waiting::run(Arc::clone(&shared)));
         tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
-        threads.start_acceptors(&shared, listeners, &workers)?;
+        threads.accept(listeners, || Limits::new(&shared.config.load()), &workers).await?;
         shared.workers.store(Some(Arc::new(workers)));
         tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
         let service = Service::from_environment();
@@ -120,12 +128,24 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     })
 }
 
-/// Running out of descriptors is survived, but whoever runs the proxy should know the limit beforehand.
-fn report_capacity() {
-    match limits::raise_open_files() {
-        Ok(sessions) => tracing::info!(sessions, "descriptors suffice for this many sessions"),
+/// How many sessions the descriptors allow. Who comes when there are so many waits in the listen queue; whoever runs the
+/// proxy should know the number beforehand.
+///
+/// # Errors
+/// There are not enough for one.
+fn capacity(threads: usize, listeners: usize) -> Result<Option<u64>, Error> {
+    match limits::raise_open_files(threads, listeners) {
+        Ok(Some(0)) => {
+            let source = io::Error::other("it is too low for a single session (LimitNOFILE= in systemd)");
+            Err(system("cannot serve with this limit of open files", source))
+        }
+        Ok(sessions) => {
+            tracing::info!(sessions, "descriptors suffice for this many sessions");
+            Ok(sessions)
+        }
         Err(error) => {
             tracing::warn!(%error, "the limit of open files cannot be raised (LimitNOFILE= in systemd)");
+            Ok(None)
         }
     }
 }

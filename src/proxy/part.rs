@@ -33,7 +33,7 @@ pub struct Parting {
 /// Ends a handshake, beside the session it was for.
 pub fn part(worker: &Worker, parting: Parting) {
     let shared = std::sync::Arc::clone(&worker.shared);
-    worker.finish(async move {
+    worker.linger(async move {
         let _permit = shared.partings.acquire().await;
         let Parting { mut upstream, place, say } = parting;
         let ended = timeout(PATIENCE, converse(&mut upstream, say)).await;

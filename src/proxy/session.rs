@@ -231,7 +231,7 @@ fn conclude_handshake(
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
     let (client, upstream) = relay.into_both();
     if !reason.is_clients_going() {
-        worker.finish(refuse(client, Vec::new()));
+        worker.linger(refuse(client, Vec::new()));
     }
     let waits = handshake.stage() == Stage::Authentication;
     if waits && !reason.is_servers_going() {
@@ -247,10 +247,10 @@ fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Ep
     let word = relay.last_word().filter(|_| leash.is_readable());
     let (client, upstream) = relay.into_both();
     if !reason.is_clients_going() {
-        worker.finish(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
+        worker.linger(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
     }
     if !settled {
-        worker.shared.amends.park(upstream, place);
+        worker.shared.amends.park(upstream, place, worker.shared.descriptors.for_connection());
     }
     Epilogue { reason, cause: None, to_upstream, to_client }
 }

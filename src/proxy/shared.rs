@@ -1,7 +1,7 @@
 //! What every thread of the proxy shares: settings, the route, limits, metrics, and the two ways to stop.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::amends::Amends;
 use super::barrier::Barriers;
+use super::descriptors::Descriptors;
 use super::dial::Dialler;
 use super::listener::WorkerHandle;
 use super::metrics::ProxyMetrics;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub partings: Semaphore,
     /// Takes TLS handshakes that clients broke off.
     pub amends: Amends,
+    /// What is left of file descriptors for clients.
+    pub descriptors: Arc<Descriptors>,
     /// The ways to the workers, for the admin endpoint; none before they run and once the proxy stops.
     pub workers: ArcSwapOption<Vec<WorkerHandle>>,
     /// No more connections are accepted.
@@ -55,7 +58,12 @@ pub struct Shared {
 impl Shared {
     /// Everything at its start.
     #[must_use]
-    pub fn new(config: ProxyConfig, routes: RouteTable, metrics: ProxyMetrics, amends: Amends) -> Self {
+    pub fn new(
+        config: ProxyConfig,
+        routes: RouteTable,
+        metrics: ProxyMetrics,
+        (amends, descriptors): (Amends, Arc<Descriptors>),
+    ) -> Self {
         let started = Instant::now();
         Self {
             barriers: Barriers::new(started),
@@ -63,6 +71,7 @@ impl Shared {
             room: Room::new(&config),
             partings: Semaphore::new(part::AT_ONCE),
             amends,
+            descriptors,
             dialler: Dialler::new(&config),
             config: ArcSwap::from_pointee(config),
             routes,

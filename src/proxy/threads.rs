@@ -1,5 +1,5 @@
 //! Starts the proxy's threads and tells when one ends. Everything that can be refused by the system is asked for before
-//! the first of them runs, so that a proxy that has started is whole. What the threads do is in `worker` and `listener`.
+//! the first of them runs, so that a proxy that has started is whole. What the threads do is in `worker`.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot};
 
-use super::listener::{Acceptor, WorkerHandle};
+use super::listener::{Limits, Listening, WorkerHandle};
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
-use super::worker;
+use super::worker::{self, Task};
 use crate::error::Error;
-use crate::sys;
 
 /// The running threads.
 pub struct Threads {
@@ -59,30 +57,29 @@ impl Threads {
         Ok(workers)
     }
 
-    /// Starts the one thread that accepts on every listener: accepting is little work, and the control thread must not
-    /// wait for it.
+    /// Gives each worker its listeners.
     ///
     /// # Errors
-    /// The system refuses a runtime or a thread, or to watch a listener.
-    pub fn start_acceptors(
+    /// The system refuses to watch one.
+    pub async fn accept(
         &self,
-        shared: &Arc<Shared>,
-        listeners: Vec<StdListener>,
+        listeners: Vec<Vec<StdListener>>,
+        limits: impl Fn() -> Arc<Limits>,
         workers: &[WorkerHandle],
     ) -> Result<(), Error> {
-        let runtime = current_thread()?;
-        let mut acceptors = Vec::new();
-        for listener in listeners {
-            let _context = runtime.enter();
-            let listener = sys::watch_listener(listener).map_err(|e| system("cannot watch a listener", e))?;
-            acceptors.push((Acceptor::new(Arc::clone(shared), workers.to_vec()), listener));
+        for of_one_address in listeners {
+            let limits = limits();
+            for (listener, worker) in of_one_address.into_iter().zip(workers) {
+                let (reply, watched) = oneshot::channel();
+                let listening =
+                    Listening { listener, limits: Arc::clone(&limits), workers: workers.to_vec() };
+                // One whose thread has ended drops the order, which is an answer as well.
+                let _ = worker.inbox.send(Task::Listen { listening, reply });
+                let watched = watched.await.unwrap_or_else(|_| Err(io::Error::other("its thread has ended")));
+                watched.map_err(|error| system("cannot watch a listener", error))?;
+            }
         }
-        self.spawn("accept", 0, move || {
-            runtime.block_on(async {
-                let accepting = acceptors.into_iter().map(|(acceptor, listener)| acceptor.run(listener));
-                accepting.collect::<JoinSet<_>>().join_all().await;
-            });
-        })
+        Ok(())
     }
 
     /// Waits for the end of a thread, which nobody expects before the proxy stops. Answers what it did.

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,11 +15,14 @@ use capitana_core::limit::RateLimit;
 use capitana_core::{EndReason, Epoch, HostPort};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::spawn_local;
 use tokio_util::task::TaskTracker;
 
 use super::admission::ClientPlaces;
+use super::descriptors::{Reserved, SESSION};
 use super::inspect::Inspection;
 use super::leash::Leash;
+use super::listener::{Acceptor, Listening};
 use super::metrics::WorkerCounters;
 use super::registry::SessionInfo;
 use super::relay::BUFFER;
@@ -42,8 +46,15 @@ pub struct Accepted {
 
 /// What is asked of a worker.
 pub enum Task {
-    /// Serve a new client.
-    Serve(Accepted),
+    /// Accept clients.
+    Listen {
+        /// On this.
+        listening: Listening,
+        /// Where it goes whether the system lets it.
+        reply: oneshot::Sender<io::Result<()>>,
+    },
+    /// Serve a new client, with the descriptors of its session.
+    Serve(Accepted, Reserved<SESSION>),
     /// Stop the sessions older than `newest` where nothing is on its way, and report.
     Inspect {
         /// The newest epoch.
@@ -138,7 +149,9 @@ impl Worker {
 
     fn carry_out(self: &Rc<Self>, task: Task) {
         match task {
-            Task::Serve(accepted) => Rc::clone(self).start(accepted),
+            // Who waits for it gives the start up if it has gone.
+            Task::Listen { listening, reply } => drop(reply.send(self.listen(listening))),
+            Task::Serve(accepted, descriptors) => Rc::clone(self).start(accepted, descriptors),
             Task::Inspect { newest, patiently, reply } => {
                 let worker = Rc::clone(self);
                 self.tasks.spawn_local(async move {
@@ -155,14 +168,22 @@ impl Worker {
         }
     }
 
-    fn start(self: Rc<Self>, accepted: Accepted) {
+    /// The acceptor ends with `stop`, and keeps the thread from nothing.
+    fn listen(self: &Rc<Self>, listening: Listening) -> io::Result<()> {
+        let acceptor = Acceptor::new(Rc::clone(self), listening)?;
+        drop(spawn_local(acceptor.run()));
+        Ok(())
+    }
+
+    /// Serves a client, which is among this worker's sessions already.
+    pub fn start(self: Rc<Self>, accepted: Accepted, descriptors: Reserved<SESSION>) {
         let number = self.shared.next_session.fetch_add(1, Relaxed);
         let leash = Rc::new(Leash::new(number, accepted.client, unix_ms()));
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
         }
         let tasks = self.tasks.clone();
-        tasks.spawn_local(serve(Entry::new(self, leash), accepted));
+        tasks.spawn_local(serve(Entry::new(self, leash, descriptors), accepted));
     }
 
     /// Tells of a session's end.
@@ -180,9 +201,18 @@ impl Worker {
         }
     }
 
-    /// Runs the last steps of a connection beside the session they come from, which is over.
-    pub fn finish(&self, last_steps: impl Future<Output = ()> + 'static) {
-        self.tasks.spawn_local(last_steps);
+    /// Runs something to its end beside the session it is for.
+    pub fn finish(&self, steps: impl Future<Output = ()> + 'static) {
+        self.tasks.spawn_local(steps);
+    }
+
+    /// Runs the last steps of a connection, which may outlive the session it comes from.
+    pub fn linger(&self, last_steps: impl Future<Output = ()> + 'static) {
+        let descriptor = self.shared.descriptors.for_connection();
+        self.tasks.spawn_local(async move {
+            last_steps.await;
+            drop(descriptor);
+        });
     }
 
     /// The sessions that go to a primary older than `newest`, in whatever phase.
@@ -213,13 +243,14 @@ pub struct Entry {
     pub worker: Rc<Worker>,
     /// The session's leash.
     pub leash: Rc<Leash>,
+    _descriptors: Reserved<SESSION>,
 }
 
 impl Entry {
-    fn new(worker: Rc<Worker>, leash: Rc<Leash>) -> Self {
+    fn new(worker: Rc<Worker>, leash: Rc<Leash>, descriptors: Reserved<SESSION>) -> Self {
         worker.sessions.borrow_mut().insert(leash.id, Rc::clone(&leash));
         worker.shared.metrics.sessions.inc();
-        Self { worker, leash }
+        Self { worker, leash, _descriptors: descriptors }
     }
 }
 

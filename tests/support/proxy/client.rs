@@ -20,7 +20,11 @@ pub struct Client(pub TcpStream);
 impl Client {
     /// Logs in as `shop`.
     pub fn open(proxy: SocketAddr) -> Self {
-        let mut stream = connect(proxy);
+        Self::served(connect(proxy))
+    }
+
+    /// Logs in as `shop` on a connection that is to be served, or is already.
+    pub fn served(mut stream: TcpStream) -> Self {
         read_packet(&mut stream).unwrap();
         stream.write_all(&login("shop")).unwrap();
         read_packet(&mut stream).unwrap();

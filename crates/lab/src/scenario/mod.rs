@@ -14,6 +14,7 @@ mod detect_crash;
 mod donor;
 mod drain_race;
 mod drivers;
+mod fd_limit;
 mod fencing;
 mod flapping;
 mod follow;
@@ -111,6 +112,7 @@ pub fn all() -> Vec<Scenario> {
         canary_cost::SCENARIO,
         slow_reader::SCENARIO,
         half_close::SCENARIO,
+        fd_limit::SCENARIO,
         checksums::SCENARIO,
         long_streams::SCENARIO,
         soak::SCENARIO,
