@@ -10,7 +10,8 @@ use std::net::Shutdown;
 
 use serde_json::Value;
 use support::{
-    Client, Proxy, Start, Stub, accept_login, connect, error_of, free_address, metric, read_packet, until,
+    Client, Proxy, Start, Stub, accept_login, connect, error_of, free_address, metric, packet, read_packet,
+    until,
 };
 
 /// The one line about the one session, and the count that belongs to it.
@@ -63,6 +64,19 @@ fn a_server_that_closes_is_logged_as_closed_by_the_server() {
     client.ends();
     drop(client);
     end(&proxy, "upstream-closed");
+}
+
+#[test]
+fn a_client_that_says_goodbye_has_ended_its_session_and_is_told_nothing_of_the_server_that_closes_for_it() {
+    let stub = Stub::new(|stream| {
+        let mut stream = accept_login(stream).unwrap();
+        assert_eq!(read_packet(&mut stream).unwrap(), packet(0, b"\x01"));
+    });
+    let proxy = Start::to(stub.address).start();
+    let mut client = Client::open(proxy.listen);
+    client.0.write_all(&packet(0, b"\x01")).unwrap();
+    client.ends();
+    end(&proxy, "client-closed");
 }
 
 #[test]

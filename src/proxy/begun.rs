@@ -52,9 +52,10 @@ pub async fn begin(
     let config = worker.shared.config.load_full();
     let (started, epoch) = (Instant::now(), route.epoch);
     worker.shared.milestones.dialling(epoch);
-    let dialled = worker.shared.dialler.dial(&route.upstream, config.dial_timeout, &config.listen);
-    let greeted = match timeout_at(deadline, dialled).await {
-        Ok(Ok(stream)) => {
+    // One timer for both limits: each new earliest one costs a system call.
+    let limit = config.dial_timeout.min(deadline.saturating_duration_since(started));
+    let greeted = match worker.shared.dialler.dial(&route.upstream, limit, &config.listen).await {
+        Ok(stream) => {
             let connection = Some((stream, place));
             let greeting = Vec::with_capacity(GREETING);
             let mut begun = Begun { worker: Rc::clone(&worker), connection, greeting, route };
@@ -67,14 +68,14 @@ pub async fn begin(
                 Err(_) => Err(Unbegun::OutOfTime(true)),
             }
         }
-        Ok(Err(error)) => {
+        Err(_) if Instant::now() >= deadline => Err(Unbegun::OutOfTime(false)),
+        Err(error) => {
             if error.kind() == io::ErrorKind::AddrNotAvailable {
                 worker.shared.metrics.dials_without_port.inc();
             }
             place.failed(&error.to_string());
             Err(Unbegun::Failed(error.to_string()))
         }
-        Err(_) => Err(Unbegun::OutOfTime(false)),
     };
     let metrics = &worker.shared.metrics;
     match greeted.is_ok() {

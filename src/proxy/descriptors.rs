@@ -2,9 +2,8 @@
 //! server: otherwise the last would be taken by clients that cannot be served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::AcqRel, Ordering::Acquire};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Descriptors of a session: its client's and its server's.
 pub const SESSION: i64 = 2;
@@ -13,10 +12,7 @@ pub const CONNECTION: i64 = 1;
 
 /// What is left. It may be less than nothing while connections outlive their sessions.
 #[derive(Debug)]
-pub struct Descriptors {
-    left: AtomicI64,
-    returned: Notify,
-}
+pub struct Descriptors(watch::Sender<i64>);
 
 impl Descriptors {
     /// For so many sessions; none: as many as come.
@@ -24,32 +20,40 @@ impl Descriptors {
     pub fn for_sessions(sessions: Option<u64>) -> Arc<Self> {
         let sessions = sessions.and_then(|sessions| i64::try_from(sessions).ok());
         let left = sessions.and_then(|sessions| sessions.checked_mul(SESSION)).unwrap_or(i64::MAX / 2);
-        Arc::new(Self { left: AtomicI64::new(left), returned: Notify::new() })
+        Arc::new(Self(watch::Sender::new(left)))
     }
 
     /// Those of a session, once there are enough.
     pub async fn for_session(self: &Arc<Self>) -> Reserved<SESSION> {
+        let mut left = self.0.subscribe();
         loop {
-            // Before it is looked: what is returned between the two is not missed.
-            let returned = self.returned.notified();
             if let Some(reserved) = self.try_for_session() {
                 return reserved;
             }
-            returned.await;
+            // There is a sender as long as this is borrowed.
+            let _ = left.wait_for(|left| *left >= SESSION).await;
         }
     }
 
     /// Those of a session, if there are enough.
     pub fn try_for_session(self: &Arc<Self>) -> Option<Reserved<SESSION>> {
-        let take = |left: i64| (left >= SESSION).then_some(left - SESSION);
-        self.left.fetch_update(AcqRel, Acquire, take).ok()?;
-        Some(Reserved(Arc::clone(self)))
+        let mut taken = false;
+        // Nobody waits for there to be less.
+        self.0.send_if_modified(|left| {
+            taken = *left >= SESSION;
+            *left -= if taken { SESSION } else { 0 };
+            false
+        });
+        taken.then(|| Reserved(Arc::clone(self)))
     }
 
     /// That of a connection which exists already and outlives its session.
     #[must_use]
     pub fn for_connection(self: &Arc<Self>) -> Reserved<CONNECTION> {
-        self.left.fetch_sub(CONNECTION, AcqRel);
+        self.0.send_if_modified(|left| {
+            *left -= CONNECTION;
+            false
+        });
         Reserved(Arc::clone(self))
     }
 }
@@ -61,8 +65,7 @@ pub struct Reserved<const MANY: i64>(Arc<Descriptors>);
 
 impl<const MANY: i64> Drop for Reserved<MANY> {
     fn drop(&mut self) {
-        self.0.left.fetch_add(MANY, AcqRel);
-        self.0.returned.notify_one();
+        self.0.0.send_modify(|left| *left += MANY);
     }
 }
 

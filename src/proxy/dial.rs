@@ -73,11 +73,11 @@ impl Dialler {
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in resolve(target).await? {
             match self.connect(address).await {
-                Ok(stream) if leads_back(&stream, own)? => {
+                Ok(stream) if leads_back(&stream, address, own)? => {
                     last = io::Error::other("it is this proxy's own address");
                 }
                 Ok(stream) => {
-                    self.tune(&stream)?;
+                    tune(&SockRef::from(&stream), self.stall_timeout)?;
                     return Ok(stream);
                 }
                 Err(e) => last = e,
@@ -106,28 +106,28 @@ impl Dialler {
             _ => error,
         })
     }
+}
 
-    /// Sets what every relayed connection has: no Nagle delay, and an end for idle peers that died without a word.
-    ///
-    /// TCP_USER_TIMEOUT is left unset unless `stall-timeout` asks for it: it also ends a peer that lives and acknowledges
-    /// but does not read for that long (tcp(7): "buffered data may remain untransmitted"), such as a client that works
-    /// through a large result slowly. Without it the kernel gives a peer that dies with data under way up after
-    /// net.ipv4.tcp_retries2.
-    ///
-    /// # Errors
-    /// The system refused an option.
-    pub fn tune(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(stream);
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
-        socket.set_tcp_keepalive(&keepalive)?;
-        match self.stall_timeout {
-            Some(limit) => socket.set_tcp_user_timeout(Some(limit)),
-            None => Ok(()),
-        }
+/// Sets what every relayed connection has: no Nagle delay, and an end for idle peers that died without a word. What is
+/// accepted inherits it from its listener (Linux).
+///
+/// TCP_USER_TIMEOUT is left unset unless `stall-timeout` asks for it: it also ends a peer that lives and acknowledges
+/// but does not read for that long (tcp(7): "buffered data may remain untransmitted"), such as a client that works
+/// through a large result slowly. Without it the kernel gives a peer that dies with data under way up after
+/// net.ipv4.tcp_retries2.
+///
+/// # Errors
+/// The system refused an option.
+pub fn tune(socket: &SockRef<'_>, stall_timeout: Option<Duration>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    match stall_timeout {
+        Some(limit) => socket.set_tcp_user_timeout(Some(limit)),
+        None => Ok(()),
     }
 }
 
@@ -147,8 +147,8 @@ fn no_port(address: SocketAddr) -> String {
 
 /// Whether the connection ends at one of this process's own listeners, or at itself (RFC 9293 3.5 lets a socket connect
 /// to itself). A proxy that leads to itself would do so without end.
-fn leads_back(stream: &TcpStream, own: &[SocketAddr]) -> io::Result<bool> {
-    let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
+fn leads_back(stream: &TcpStream, peer: SocketAddr, own: &[SocketAddr]) -> io::Result<bool> {
+    let local = stream.local_addr()?;
     let is_here = peer.ip().is_loopback() || peer.ip() == local.ip();
     let covers = |listener: &SocketAddr| {
         listener.port() == peer.port()

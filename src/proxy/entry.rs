@@ -53,8 +53,6 @@ pub async fn enter(
     mut client: TcpStream,
     places: &Arc<ClientPlaces>,
 ) -> Result<Entered, Epilogue> {
-    let tuned = worker.shared.dialler.tune(&client);
-    tuned.map_err(|error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string())))?;
     let (admitted, steps) = match approach(worker, leash, &mut client, places).await {
         Ok(steps) => steps,
         Err(Refusal { reason, packet, cause }) => {

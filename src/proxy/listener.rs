@@ -13,7 +13,7 @@ use capitana_core::EndReason;
 use capitana_core::limit::RateLimit;
 use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
 use rustix::net::{SocketFlags, acceptfrom_with};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
@@ -22,6 +22,7 @@ use tokio::task::yield_now;
 use super::admission::ClientPlaces;
 use super::close::refuse;
 use super::descriptors::{Reserved, SESSION};
+use super::dial::tune;
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
 use super::worker::{Accepted, Task, Worker};
@@ -47,13 +48,17 @@ const TURN: usize = 16;
 ///
 /// # Errors
 /// The address cannot be bound.
-pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<StdListener>, Error> {
+pub fn bind(
+    address: SocketAddr,
+    workers: usize,
+    stall_timeout: Option<Duration>,
+) -> Result<Vec<StdListener>, Error> {
     let bound = || -> io::Result<Vec<StdListener>> {
         let alone = socket(address, false)?;
         let port = alone.local_addr()?.as_socket().map_or(address.port(), |bound| bound.port());
         drop(alone);
         let address = SocketAddr::new(address.ip(), port);
-        (0..workers).map(|_| listen(socket(address, true)?)).collect()
+        (0..workers).map(|_| listen(socket(address, true)?, stall_timeout)).collect()
     };
     bound().map_err(|error| Error::listen("listen", address, error))
 }
@@ -69,7 +74,8 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn listen(socket: Socket) -> io::Result<StdListener> {
+fn listen(socket: Socket, stall_timeout: Option<Duration>) -> io::Result<StdListener> {
+    tune(&SockRef::from(&socket), stall_timeout)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

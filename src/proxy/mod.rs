@@ -85,7 +85,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     let relay_threads =
         config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let sessions = capacity(relay_threads, config.listen.len())?;
-    let bind = |address: &SocketAddr| listener::bind(*address, relay_threads);
+    let bind = |address: &SocketAddr| listener::bind(*address, relay_threads, config.stall_timeout);
     let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use capitana_core::packet::{LastWord, STATUS_IN_TRANSACTION, is_whole_command, ok_status};
+use capitana_core::packet::{LastWord, STATUS_IN_TRANSACTION, is_quit, is_whole_command, ok_status};
 use tokio::net::TcpStream;
 
 use super::pipe::{Failed, Pipe};
@@ -46,6 +46,8 @@ pub struct Relay {
     first_end: Option<Side>,
     /// What the client has said since the server spoke.
     unanswered: Option<Unanswered>,
+    /// Whether the client has taken its leave, so that it is for the server to close.
+    leaving: bool,
     /// Whether what the client sends while it is not read counts as something on its way.
     patient: bool,
     /// What the server's last OK said, if its last bytes were just that.
@@ -85,6 +87,7 @@ impl Relay {
             to_client,
             first_end: None,
             unanswered: None,
+            leaving: false,
             patient: false,
             in_transaction: false,
         }
@@ -122,6 +125,12 @@ impl Relay {
     #[must_use]
     pub fn first_end(&self) -> Option<Side> {
         self.first_end
+    }
+
+    /// Whether the server was asked to close, which is the client's end however it comes about.
+    #[must_use]
+    pub fn client_leaves(&self) -> bool {
+        self.leaving
     }
 
     /// Stops reading from the client. What was read goes on to the server. `patiently`: what the client sends from now on
@@ -206,14 +215,18 @@ impl Relay {
     ) -> Poll<Progress> {
         let buffer = &mut **buffer.borrow_mut();
         let spoken = self.to_client.read;
-        let mut unanswered = self.unanswered;
+        let (mut unanswered, mut leaving) = (self.unanswered, self.leaving);
         let up = self.to_upstream.poll(cx, (&mut self.client, &mut self.upstream), buffer, |bytes| {
-            let command = unanswered.is_none() && is_whole_command(bytes);
-            unanswered = Some(Unanswered { at: Instant::now(), command });
+            let first = unanswered.is_none();
+            leaving = first && is_quit(bytes);
+            if !leaving {
+                let command = first && is_whole_command(bytes);
+                unanswered = Some(Unanswered { at: Instant::now(), command });
+            }
             observer.to_upstream(bytes);
         });
         let client_spoke = unanswered.is_some_and(|new| self.unanswered.is_none_or(|old| old.at != new.at));
-        self.unanswered = unanswered;
+        (self.unanswered, self.leaving) = (unanswered, leaving);
         let up = match up {
             Poll::Ready(Err(Failed::Read(how))) => return Poll::Ready(broken(Side::Client, how)),
             Poll::Ready(Err(Failed::Write(how @ ErrorKind::TimedOut))) => {

@@ -149,6 +149,9 @@ async fn relay_to_end(worker: &Worker, leash: &Leash, relay: &mut Relay) -> EndR
         let before = relay.sent_upstream();
         let progress = match relay.first_end() {
             Some(Side::Upstream) => {
+                if leash.is_readable() && relay.client_leaves() {
+                    return EndReason::ClientClosed;
+                }
                 if leash.is_readable() && relay.last_word().is_some() {
                     return EndReason::UpstreamClosed;
                 }

@@ -80,6 +80,13 @@ pub fn is_whole_command(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether these bytes, the first of the client's since the server spoke, take its leave (`COM_QUIT`): the server's answer
+/// is that it closes.
+#[must_use]
+pub fn is_quit(bytes: &[u8]) -> bool {
+    bytes == [1, 0, 0, 0, 1]
+}
+
 /// Status bit: the session is in a transaction (`SERVER_STATUS_IN_TRANS`).
 pub const STATUS_IN_TRANSACTION: u16 = 1;
 

@@ -19,7 +19,7 @@ pub use client::{Client, connect};
 pub use daemon::{Proxy, Start};
 pub use http::{Answer, ask, get, labels, metric};
 pub use kernel::{descriptors, free_address, half_closed, resident};
-pub use mysql::{error_of, greeting, login, ok, read_packet};
+pub use mysql::{error_of, greeting, login, ok, packet, read_packet};
 pub use pair::{handing_over, nothing_is_left, pair, read_all};
 pub use random::{Random, digest, seed};
 pub use stub::{Stub, accept_login};
