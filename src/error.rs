@@ -40,6 +40,17 @@ pub enum Origin {
         /// The key on that line.
         key: String,
     },
+    /// A key in a version of the settings in ZooKeeper.
+    ZooKeeper {
+        /// The znode.
+        path: String,
+        /// The version.
+        version: i32,
+        /// Counted from one.
+        line: usize,
+        /// The key on that line.
+        key: String,
+    },
     /// Nobody set it: its default holds, or it has none.
     Unset(String),
 }
@@ -50,6 +61,9 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => write!(f, "--{flag}"),
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::File { path, line, key } => write!(f, "{}:{line}: {key}", path.display()),
+            Self::ZooKeeper { path, version, line, key } => {
+                write!(f, "ZooKeeper {path} version {version}:{line}: {key}")
+            }
             Self::Unset(key) => write!(f, "setting {key}"),
         }
     }
@@ -71,11 +85,11 @@ pub enum Error {
         problem: String,
     },
 
-    /// A settings file is not TOML.
-    #[error("{}:{line}: {problem}", path.display())]
+    /// Settings are not TOML.
+    #[error("{place}:{line}: {problem}")]
     Syntax {
-        /// The file, as it was named.
-        path: PathBuf,
+        /// The file or the znode.
+        place: String,
         /// Counted from one.
         line: usize,
         /// What the parser did not understand.

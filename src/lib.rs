@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod limits;
+pub mod live;
 pub mod logging;
 pub mod mariadb;
 pub mod metrics;

@@ -7,11 +7,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use capitana::cli::{self, Request};
-use capitana::config::CommonConfig;
-use capitana::config::load::{Daemon, load};
+use capitana::config::load::Daemon;
 use capitana::config::settings::{AgentSettings, ProxySettings};
 use capitana::error::Error;
-use capitana::logging::LogControl;
+use capitana::live::Live;
 use capitana::{agent, exit, logging, proxy};
 use clap::ArgMatches;
 use tikv_jemallocator::Jemalloc;
@@ -37,24 +36,8 @@ fn main() -> ExitCode {
 fn run(request: Request) -> Result<u8, Error> {
     let out = &mut io::stdout();
     match request {
-        Request::Proxy(matches) => {
-            let loaded = load::<ProxySettings>(&matches)?;
-            let log = start_log(&loaded.config.common, &loaded.warnings)?;
-            proxy::run(loaded.config, &|| {
-                let config = reload::<ProxySettings>(&matches)?;
-                log.set_filter(&config.common.log_level)?;
-                Ok(config)
-            })
-        }
-        Request::Agent(matches) => {
-            let loaded = load::<AgentSettings>(&matches)?;
-            let log = start_log(&loaded.config.common, &loaded.warnings)?;
-            agent::run(&loaded.config, &|| {
-                let config = reload::<AgentSettings>(&matches)?;
-                log.set_filter(&config.common.log_level)?;
-                Ok(config)
-            })
-        }
+        Request::Proxy(matches) => proxy::run(start::<ProxySettings>(matches)?),
+        Request::Agent(matches) => agent::run(start::<AgentSettings>(matches)?),
         Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
@@ -66,23 +49,13 @@ fn run(request: Request) -> Result<u8, Error> {
     Ok(exit::OK)
 }
 
-fn start_log(common: &CommonConfig, warnings: &[String]) -> Result<LogControl, Error> {
+/// Loads the settings of a daemon, and starts the log as they say.
+fn start<D: Daemon>(matches: ArgMatches) -> Result<Live<D>, Error> {
+    let mut live = Live::<D>::load(matches)?;
+    let common = D::common(live.config());
     let log = logging::install(common.log_format, &common.log_level)?;
-    warn(warnings);
-    Ok(log)
-}
-
-/// Reads the settings of a running daemon again.
-fn reload<D: Daemon>(matches: &ArgMatches) -> Result<D::Config, Error> {
-    let loaded = load::<D>(matches)?;
-    warn(&loaded.warnings);
-    Ok(loaded.config)
-}
-
-fn warn(warnings: &[String]) {
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    live.log_to(log);
+    Ok(live)
 }
 
 /// The last line of a command that failed. Nothing can be done if even that cannot be written.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use capitana::admin::{AdminView, Probe};
 use capitana::agent::{
     AgentMetrics, AgentView, CanaryStatus, Candidate, FenceStatus, HealthStatus, Operator, Others,
-    Registered, RegistrationStatus, SteppedDown,
+    Registered, RegistrationStatus, SteppedDown, Tuning,
 };
 use capitana::clock::BootClock;
+use capitana::live::ConfigStatus;
 use capitana_core::health::Proof;
 use capitana_core::lease::Lease;
 use capitana_core::{Epoch, HostPort, Link};
@@ -51,7 +52,7 @@ impl Agent {
             health: watch::channel(health).1,
             stepped_down,
             stop: CancellationToken::new(),
-            delay: self.delay,
+            tuning: Tuning::fixed(self.delay),
             fence: watch::channel(FenceStatus::default()).1,
         };
         let registered = self
@@ -77,6 +78,7 @@ impl Agent {
             registration,
             lease: watch::channel(Lease::new()).1,
             side: None,
+            config: watch::channel(ConfigStatus::off()).1,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use capitana::cli::Cli;
-use capitana::config::document::Document;
+use capitana::config::document::{Document, Place};
 use capitana::config::keys::Kind;
 use capitana::config::source::variable;
 use clap::CommandFactory;
@@ -24,7 +24,7 @@ fn uncommented(kind: Kind) -> Document {
         _ => line,
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    Document::parse(&example(kind), text).unwrap()
+    Document::parse(Place::File(example(kind)), text).unwrap()
 }
 
 fn flags(kind: Kind) -> Vec<clap::Arg> {
@@ -105,6 +105,7 @@ fn the_two_daemons_share_the_settings_that_they_have_to_agree_on() {
         [
             "zookeeper",
             "election-path",
+            "config-path",
             "services-path",
             "zookeeper-auth-file",
             "zookeeper-tls",

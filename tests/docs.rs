@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use capitana::cli::Cli;
 use capitana::config::keys::Kind;
+use capitana::config::settings::Change;
 use clap::CommandFactory;
 
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
@@ -78,6 +79,19 @@ fn the_readme_lists_every_setting_with_its_flag_its_variable_and_its_default() {
         assert!(new, "{key} is there twice");
     }
     assert_eq!(shown, settings());
+}
+
+#[test]
+fn the_readme_says_of_every_setting_when_a_change_of_it_takes_effect() {
+    let readme = read("README.md");
+    let (_, list) = readme.split_once("A change of a setting takes effect").unwrap();
+    let items: Vec<_> = list.split("\n- ").skip(1).take(2).collect();
+    for (item, change) in items.iter().zip([Change::Live, Change::Host]) {
+        let shown: BTreeSet<_> = item.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let changes = [Kind::Proxy, Kind::Agent].into_iter().flat_map(Kind::changes);
+        let there: BTreeSet<_> = changes.filter(|(_, found)| *found == change).map(|(key, _)| key).collect();
+        assert_eq!(shown, there, "{change:?}");
+    }
 }
 
 #[test]

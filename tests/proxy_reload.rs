@@ -68,7 +68,7 @@ fn sighup_takes_over_the_log_level() {
     let running = Reloading::new("hold-timeout = \"100ms\"\nlog-level = \"info\"\n");
     running.waits();
     running.proxy.log_line("session ended");
-    running.change("\"info\"", "\"warn,capitana::proxy::reload=info\"");
+    running.change("\"info\"", "\"warn,capitana::live=info\"");
     running.proxy.log_line("settings reloaded");
     running.waits();
     running.proxy.has_sessions(0);

@@ -46,6 +46,9 @@ pub trait AdminView: Send + Sync + 'static {
     /// The daemon's state for `/status`.
     fn status(&self) -> serde_json::Value;
 
+    /// Every setting that holds and where it comes from, for `/config`.
+    fn settings(&self) -> String;
+
     /// The client sessions for `/sessions`. None: this daemon has none, or not now.
     fn sessions(&self) -> Option<Answer<serde_json::Value>> {
         None

@@ -13,7 +13,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const HELP: &str = "/metrics  Prometheus text\n/healthz  200 while the process lives\n\
                     /readyz   200 when it does its work, else 503 and why\n/status   JSON\n\
-                    /help     this text\n";
+                    /config   every setting that holds, and where it comes from\n/help     this text\n";
 
 pub(super) async fn answer<B>(
     request: &Request<B>,
@@ -100,6 +100,7 @@ fn answer_now<B>(request: &Request<B>, registry: &Registry, view: &dyn AdminView
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
         "/status" => respond(StatusCode::OK, JSON, format!("{:#}\n", view.status()).into()),
+        "/config" => text(StatusCode::OK, view.settings()),
         "/" | "/help" => text(StatusCode::OK, help(view)),
         _ => text(StatusCode::NOT_FOUND, format!("no such path; here are:\n{}", help(view))),
     }

@@ -1,8 +1,6 @@
 //! What the wish for a znode is made of: the verdict on the server, an operator's word, and the agent's end, each
 //! followed where it is published. The decision is `capitana_core::candidacy`'s, the znode the registrar's.
 
-use std::time::Duration;
-
 use capitana_core::candidacy::{Fitness, Inputs, Standing, standing};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::fence::FenceStatus;
 use super::operator::SteppedDown;
 use super::status::HealthStatus;
+use super::tuning::Tuning;
 use crate::clock::BootClock;
 
 /// Follows everything that decides whether the agent wants a znode. Clones follow by themselves.
@@ -21,8 +20,8 @@ pub struct Candidate {
     pub stepped_down: watch::Receiver<Option<SteppedDown>>,
     /// Cancelled when the agent is asked to end.
     pub stop: CancellationToken,
-    /// How long the agent waits after its server became fit; zero for one of normal priority.
-    pub delay: Duration,
+    /// The settings; of them, how long the agent waits after its server became fit.
+    pub tuning: watch::Receiver<Tuning>,
     /// Whether this agent has fenced its server.
     pub fence: watch::Receiver<FenceStatus>,
 }
@@ -37,7 +36,7 @@ impl Candidate {
             stepped_down: self.stepped_down.borrow().is_some(),
             fenced: self.fence.borrow().fenced.is_some(),
         };
-        standing(inputs, self.delay)
+        standing(inputs, self.tuning.borrow().delay)
     }
 
     /// Why the agent stands as it does, for people.
@@ -71,6 +70,7 @@ impl Candidate {
             Ok(()) = self.health.changed() => {}
             Ok(()) = self.stepped_down.changed() => {}
             Ok(()) = self.fence.changed() => {}
+            Ok(()) = self.tuning.changed() => {}
             () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {}
             else => std::future::pending().await,
         }

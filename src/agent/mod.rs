@@ -18,13 +18,13 @@ mod server;
 mod service;
 mod state;
 mod status;
+mod tuning;
 mod view;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::health::{Galera, Rules};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,11 +33,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::AdminServer;
-use crate::config::{AgentConfig, GaleraMode, Priority, ServerAddress};
+use crate::config::settings::AgentSettings;
+use crate::config::{AgentConfig, ServerAddress};
 use crate::error::Error;
+use crate::live::{self, Follow, Live};
 use crate::registrar::{Heart, Registrar};
 use crate::service::Service;
-use crate::side::{Presence, Side, SideView, describe};
+use crate::side::{Presence, Side, SideView, describe, parts};
 use crate::signals::{Signal, Signals};
 use service::Teller;
 
@@ -52,6 +54,7 @@ pub use registrant::AgentRegistrant;
 pub use requests::Member;
 pub use server::Server;
 pub use status::{HealthStatus, LastCheck, Others, Registered, RegistrationStatus};
+pub use tuning::Tuning;
 pub use view::AgentView;
 pub use wire::Pace;
 
@@ -61,30 +64,28 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long name lookups that are still under way may hold up the end.
 const THREADS_LIMIT: Duration = Duration::from_millis(100);
 
-/// Runs the agent until it is asked to stop. `reload` reads the settings again, and has the log take its own over.
+/// Runs the agent with these settings, which may change, until it is asked to stop.
 ///
 /// # Errors
 /// A setting is missing, a file or an address cannot be used, or the system refuses something ordinary.
-pub fn run(config: &AgentConfig, reload: &dyn Fn() -> Result<AgentConfig, Error>) -> Result<(), Error> {
+pub fn run(live: Live<AgentSettings>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::System { doing: "cannot start a runtime", source })?;
-    let ended = runtime.block_on(start_and_wait(config, reload));
+    let ended = runtime.block_on(start_and_wait(live));
     runtime.shutdown_timeout(THREADS_LIMIT);
     ended
 }
 
-async fn start_and_wait(
-    config: &AgentConfig,
-    reload: &dyn Fn() -> Result<AgentConfig, Error>,
-) -> Result<(), Error> {
+async fn start_and_wait(mut live: Live<AgentSettings>) -> Result<(), Error> {
     let mut signals =
         Signals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
     let registry = Registry::new();
     let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
     let service = Service::from_environment();
-    let agent = Agent::start(config, metrics, &registry, service).await?;
+    let agent = Agent::start(&mut live, metrics, &registry, service).await?;
+    let config = live.config();
     tracing::info!(
         server = %server_name(&config.server),
         advertise = %config.advertise,
@@ -92,7 +93,7 @@ async fn start_and_wait(
         admin = %config.common.admin_listen,
         "agent started"
     );
-    agent.until_stopped(&mut signals, &|| service.reloading(|| take_over(config, reload))).await
+    agent.until_stopped(&mut signals, &mut live, service).await
 }
 
 /// The running agent.
@@ -102,24 +103,28 @@ struct Agent {
     fencer: JoinHandle<()>,
     side: Option<Side>,
     metrics: Arc<AgentMetrics>,
+    tuning: watch::Sender<Tuning>,
     stop: CancellationToken,
 }
 
 impl Agent {
     async fn start(
-        config: &AgentConfig,
+        live: &mut Live<AgentSettings>,
         metrics: AgentMetrics,
         registry: &Registry,
         service: Service,
     ) -> Result<Self, Error> {
+        let follow = live.follow();
+        let config = live.config();
         let server = Server::new(config)?;
         let (member, connector) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
         let (fence, fenced) = watch::channel(FenceStatus::default());
-        let (monitor, health) = Monitor::new(rules(config), fenced.clone(), Arc::clone(&metrics));
+        let (tune, tuning) = watch::channel(Tuning::of(config));
+        let (monitor, health) = Monitor::new(tuning.clone(), fenced.clone(), Arc::clone(&metrics));
         let (word, stepped_down) = watch::channel(None);
         let candidate =
-            Candidate { health, stepped_down, stop: stop.clone(), delay: delay(config), fence: fenced };
+            Candidate { health, stepped_down, stop: stop.clone(), tuning: tuning.clone(), fence: fenced };
         let (heart, lease) = Heart::new();
         let (registrant, registration) =
             AgentRegistrant::new(member, candidate.clone(), Arc::clone(&metrics));
@@ -128,20 +133,19 @@ impl Agent {
             lease: lease.clone(),
             registration: registration.clone(),
             health: candidate.health.clone(),
+            tuning,
         };
         let fencer = Fencer::new(config, Server::new(config)?, followed, fence, Arc::clone(&metrics));
         metrics::register_lease(registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
         let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
-        let check = config.poll_interval + config.check_timeout;
-        let teller = Teller::new(candidate.clone(), registration.clone(), check);
+        let teller = Teller::new(candidate.clone(), registration.clone());
         let watched = Watched {
             server,
-            pace: Pace { interval: config.poll_interval, limit: config.check_timeout },
             seed: seed(),
-            canary: config.canary.then(|| config.common.node_name.clone()),
+            node: config.common.node_name.clone(),
             registration: registration.clone(),
         };
-        let (side, side_view) = register(config, &metrics).unzip();
+        let (side, side_view) = register(config, &metrics, follow).unzip();
         let view = AgentView {
             node: config.common.node_name.clone(),
             server: server_name(&config.server),
@@ -151,7 +155,9 @@ impl Agent {
             operator: Arc::new(operator),
             lease,
             side: side_view,
+            config: live.status(),
         };
+        live::metrics::register(registry, &live.status()).map_err(|e| Error::Internal(e.to_string()))?;
         let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
         // It answers to the end: nothing needs to wait for it.
         tokio::spawn(admin.serve(CancellationToken::new()));
@@ -162,12 +168,18 @@ impl Agent {
             fencer: tokio::spawn(fencer.run()),
             side,
             metrics,
+            tuning: tune,
             stop,
         })
     }
 
     /// The znode goes first, then the sessions, then the process.
-    async fn until_stopped(mut self, signals: &mut Signals, reload: &dyn Fn()) -> Result<(), Error> {
+    async fn until_stopped(
+        mut self,
+        signals: &mut Signals,
+        live: &mut Live<AgentSettings>,
+        service: Service,
+    ) -> Result<(), Error> {
         let mut give_up_at = Instant::now();
         loop {
             let stopping = self.stop.is_cancelled();
@@ -179,13 +191,14 @@ impl Agent {
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
                 _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
-                    Signal::Reload => reload(),
+                    Signal::Reload => service.reloading(|| self.tune(live.reload())),
                     Signal::Stop if stopping => break,
                     Signal::Stop => {
                         give_up_at = Instant::now() + STOP_LIMIT;
                         self.step_down();
                     }
                 },
+                () = live.changed() => self.tune(live.see()),
                 () = sleep_until(give_up_at), if stopping => {
                     tracing::warn!("ZooKeeper has not confirmed the withdrawal: the znode goes with its session");
                     break;
@@ -199,6 +212,13 @@ impl Agent {
         Ok(())
     }
 
+    /// Takes settings over, if there are new ones.
+    fn tune(&self, config: Option<&AgentConfig>) {
+        if let Some(config) = config {
+            self.tuning.send_replace(Tuning::of(config));
+        }
+    }
+
     fn step_down(&self) {
         tracing::info!("stopping: stepping down");
         self.metrics.step_down(metrics::STOPPED);
@@ -206,51 +226,18 @@ impl Agent {
     }
 }
 
-/// Puts the agent into the list of services.
-fn register(config: &AgentConfig, metrics: &AgentMetrics) -> Option<(Side, SideView)> {
+/// Puts the agent into the list of services, and has its settings followed.
+fn register(
+    config: &AgentConfig,
+    metrics: &AgentMetrics,
+    follow: Option<Follow>,
+) -> Option<(Side, SideView)> {
     let data = describe(&config.common, vec![config.advertise.to_string()]);
     let registered = metrics.side.registered.clone();
     let (presence, registered) = Presence::new(&config.common, "agent", &data, registered);
-    let side = Side::start(&config.common, vec![Arc::new(presence)], metrics.side.clone())?;
+    let side = Side::start(&config.common, parts(presence, follow), metrics.side.clone())?;
     let view = SideView { status: side.status.clone(), registered };
     Some((side, view))
-}
-
-/// Of the settings of a running agent only the log's level is taken over.
-fn take_over(config: &AgentConfig, reload: &dyn Fn() -> Result<AgentConfig, Error>) {
-    match reload() {
-        Ok(mut new) => {
-            let log_level = std::mem::replace(&mut new.common.log_level, config.common.log_level.clone());
-            tracing::info!(log_level, "settings reloaded");
-            if new != *config {
-                tracing::warn!("other settings than log-level have changed: in effect only after a restart");
-            }
-        }
-        Err(error) => tracing::error!(%error, "settings not reloaded: the old ones stay in effect"),
-    }
-}
-
-/// How long the agent waits before it registers.
-fn delay(config: &AgentConfig) -> Duration {
-    match config.priority {
-        Priority::Normal => Duration::ZERO,
-        Priority::Low => config.rejoin_delay,
-    }
-}
-
-fn rules(config: &AgentConfig) -> Rules {
-    Rules {
-        fall: config.fall,
-        rise: config.rise,
-        donor_may_lead: config.available_when_donor,
-        galera: match config.galera {
-            GaleraMode::Auto => Galera::Auto,
-            GaleraMode::On => Galera::On,
-            GaleraMode::Off => Galera::Off,
-        },
-        interval: config.poll_interval,
-        limit: config.check_timeout,
-    }
 }
 
 /// Differs between processes and between calls.

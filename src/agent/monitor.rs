@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use capitana_core::health::{Canary, Change, Commit, Event, Health, Reason, Rules, Unfit};
+use capitana_core::health::{Canary, Change, Commit, Event, Health, Reason, Unfit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,7 +16,8 @@ use super::metrics::{AgentMetrics, CheckResult};
 use super::poll::{Checked, Reports, poll};
 use super::server::{Failure, Server};
 use super::status::{HealthStatus, LastCheck, RegistrationStatus};
-use super::wire::{Pace, keep};
+use super::tuning::Tuning;
+use super::wire::keep;
 use crate::clock::BootClock;
 use crate::config::FenceMode;
 
@@ -28,6 +29,7 @@ pub struct Monitor {
     health: Health,
     clock: BootClock,
     status: watch::Sender<HealthStatus>,
+    tuning: watch::Receiver<Tuning>,
     fence: watch::Receiver<FenceStatus>,
     metrics: Arc<AgentMetrics>,
     /// The labels of the reasons that were logged since the server was fit.
@@ -40,12 +42,10 @@ pub struct Monitor {
 pub struct Watched {
     /// The server.
     pub server: Server,
-    /// How often it is looked at.
-    pub pace: Pace,
     /// Differs between processes.
     pub seed: u64,
-    /// The server's name in the canary's table; none: there is no canary.
-    pub canary: Option<String>,
+    /// The server's name in the canary's table.
+    pub node: String,
     /// Whether the server leads.
     pub registration: watch::Receiver<RegistrationStatus>,
 }
@@ -54,31 +54,29 @@ impl Monitor {
     /// A monitor, and where it publishes.
     #[must_use]
     pub fn new(
-        rules: Rules,
+        mut tuning: watch::Receiver<Tuning>,
         fence: watch::Receiver<FenceStatus>,
         metrics: Arc<AgentMetrics>,
     ) -> (Self, watch::Receiver<HealthStatus>) {
-        let health = Health::new(rules, BootClock.now());
+        let health = Health::new(tuning.borrow_and_update().rules, BootClock.now());
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
         let (clock, orders) = (BootClock, watch::channel(None).0);
-        (Self { health, clock, status, fence, metrics, logged: Vec::new(), orders }, published)
+        (Self { health, clock, status, tuning, fence, metrics, logged: Vec::new(), orders }, published)
     }
 
     /// Watches until the task is dropped.
     pub async fn run(mut self, watched: Watched) {
-        let Watched { server, pace, seed, canary, registration } = watched;
-        let server = Arc::new(server);
+        let Watched { server, seed, node, registration } = watched;
+        let (server, tuning) = (Arc::new(server), self.tuning.clone());
         let (wire, mut events) = mpsc::channel(QUEUE);
         let (checks, mut checked) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
         let (commits, mut tried) = mpsc::channel(QUEUE);
         let (bell, hurry) = watch::channel(());
-        tasks.spawn(keep(Arc::clone(&server), pace, seed, wire, bell));
-        if let Some(node) = canary {
-            let orders = self.orders.subscribe();
-            tasks.spawn(canary::run((Arc::clone(&server), node), pace, orders, commits));
-        }
-        tasks.spawn(poll(server, pace, hurry, Reports(checks)));
+        tasks.spawn(keep(Arc::clone(&server), tuning.clone(), seed, wire, bell));
+        let orders = self.orders.subscribe();
+        tasks.spawn(canary::run((Arc::clone(&server), node), tuning.clone(), orders, commits));
+        tasks.spawn(poll(server, tuning, hurry, Reports(checks)));
         loop {
             tokio::select! {
                 biased;
@@ -88,8 +86,17 @@ impl Monitor {
                     self.order(registration.borrow().leads);
                 }
                 Some(commit) = tried.recv() => self.on_commit(commit),
+                Ok(()) = self.tuning.changed() => self.retune(),
                 else => return,
             }
+        }
+    }
+
+    fn retune(&mut self) {
+        let tuning = *self.tuning.borrow_and_update();
+        self.health.follow(tuning.rules);
+        if !tuning.canary {
+            self.health.forget_commits();
         }
     }
 
@@ -113,6 +120,10 @@ impl Monitor {
     }
 
     fn on_commit(&mut self, mut commit: Tried) {
+        // One that was still under way when the canary was switched off.
+        if !self.tuning.borrow().canary {
+            return;
+        }
         let sent = Instant::now().checked_sub(commit.took);
         let fence = sent.and_then(|sent| self.fence.borrow().seen_by(sent));
         if fence.is_some() && matches!(commit.outcome, Commit::Refused { .. }) {
@@ -134,8 +145,8 @@ impl Monitor {
 
     /// A server that this agent has fenced is not written to, whatever its checks say.
     fn order(&self, leads: bool) {
-        let fenced = self.fence.borrow().fenced.is_some();
-        self.orders.send_replace(self.health.canary(leads).filter(|_| !fenced));
+        let may = self.tuning.borrow().canary && self.fence.borrow().fenced.is_none();
+        self.orders.send_replace(self.health.canary(leads).filter(|_| may));
     }
 
     /// What the agent has done itself says nothing of the server. The fence is in `/status` on its own, and nobody registers

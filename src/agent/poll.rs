@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::server::{self, Failure, Server};
+use super::tuning::Tuning;
 use super::wire::Pace;
 use crate::clock::BootClock;
 use crate::mariadb;
@@ -35,13 +36,27 @@ pub struct Checked {
     pub took: Duration,
 }
 
-/// Checks until the task is dropped, every interval and when `hurry` rings.
-pub async fn poll(server: Arc<Server>, pace: Pace, mut hurry: watch::Receiver<()>, reports: Reports) {
-    let mut ticks = interval(pace.interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Checks until the task is dropped, every interval and when `hurry` rings; at once when the interval changes.
+pub async fn poll(
+    server: Arc<Server>,
+    mut tuning: watch::Receiver<Tuning>,
+    mut hurry: watch::Receiver<()>,
+    reports: Reports,
+) {
+    let mut pace = tuning.borrow_and_update().pace();
+    let mut ticks = ticker(pace);
     let mut conn = None;
     loop {
-        due(&mut ticks, &mut hurry).await;
+        tokio::select! {
+            () = due(&mut ticks, &mut hurry) => {}
+            Ok(()) = tuning.changed() => {
+                let before = std::mem::replace(&mut pace, tuning.borrow_and_update().pace());
+                if before.interval != pace.interval {
+                    ticks = ticker(pace);
+                }
+                continue;
+            }
+        }
         let asked = Asked::now();
         let mut check = Box::pin(check(Arc::clone(&server), conn.take()));
         conn = match timeout(pace.limit, &mut check).await {
@@ -52,6 +67,12 @@ pub async fn poll(server: Arc<Server>, pace: Pace, mut hurry: watch::Receiver<()
             Err(_) => overdue(check, pace, asked, &reports).await,
         };
     }
+}
+
+fn ticker(pace: Pace) -> Interval {
+    let mut ticks = interval(pace.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Returns when it is time for a check; the next one is due an interval later.

@@ -17,22 +17,15 @@ const MISSED_CHECKS: u32 = 2;
 pub(super) struct Teller {
     candidate: Candidate,
     registration: watch::Receiver<RegistrationStatus>,
-    /// How long there may be no result.
-    patience: Duration,
     /// When the last result was taken in, and of which check.
     last: (Instant, String),
     said: String,
 }
 
 impl Teller {
-    /// `check` is how long one check and the pause before it may take together.
-    pub(super) fn new(
-        candidate: Candidate,
-        registration: watch::Receiver<RegistrationStatus>,
-        check: Duration,
-    ) -> Self {
-        let patience = MISSED_CHECKS * check;
-        Self { candidate, registration, patience, last: (Instant::now(), String::new()), said: String::new() }
+    /// One that follows these.
+    pub(super) fn new(candidate: Candidate, registration: watch::Receiver<RegistrationStatus>) -> Self {
+        Self { candidate, registration, last: (Instant::now(), String::new()), said: String::new() }
     }
 
     /// Tells until the agent stops.
@@ -40,7 +33,7 @@ impl Teller {
         let stop = self.candidate.stop.clone();
         let mut ready = false;
         // Without a watchdog the ticks come all the same, rarely, and are not told.
-        let mut ticks = interval(service.beat().unwrap_or(self.patience));
+        let mut ticks = interval(service.beat().unwrap_or(self.patience()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.take_in();
@@ -56,7 +49,7 @@ impl Teller {
                 () = stop.cancelled() => break,
                 () = self.candidate.changed(true) => {}
                 Ok(()) = self.registration.changed() => {}
-                _ = ticks.tick() => if service.beat().is_some() && self.last.0.elapsed() <= self.patience {
+                _ = ticks.tick() => if service.beat().is_some() && self.last.0.elapsed() <= self.patience() {
                     service.alive();
                 },
             }
@@ -67,6 +60,12 @@ impl Teller {
             ticks.tick().await;
             service.alive();
         }
+    }
+
+    /// How long there may be no result: checks, and the pauses before them.
+    fn patience(&self) -> Duration {
+        let pace = self.candidate.tuning.borrow().pace();
+        MISSED_CHECKS * (pace.interval + pace.limit)
     }
 
     fn take_in(&mut self) {

@@ -15,6 +15,7 @@ use super::operator::{Operator, SteppedDown};
 use super::status::{HealthStatus, RegistrationStatus};
 use crate::admin::{AdminView, Answer, Order, Ordered, Probe};
 use crate::clock::BootClock;
+use crate::live::ConfigStatus;
 use crate::registrar::LeaseStatus;
 use crate::side::{ServiceStatus, SideView};
 
@@ -36,6 +37,8 @@ pub struct AgentView {
     pub lease: watch::Receiver<Lease>,
     /// Its place in the list of services.
     pub side: Option<SideView>,
+    /// How its settings stand.
+    pub config: watch::Receiver<ConfigStatus>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +61,7 @@ struct AgentStatus<'a> {
     #[serde(flatten)]
     registration: RegistrationStatus,
     service: Option<ServiceStatus>,
+    config: ConfigStatus,
 }
 
 impl AgentView {
@@ -114,6 +118,7 @@ impl AdminView for AgentView {
             fence: self.candidate.fence.borrow().clone(),
             health: self.candidate.health.borrow().clone(),
             registration: self.registration.borrow().clone(),
+            config: self.config.borrow().clone(),
             service: self.side.as_ref().map(SideView::now),
         };
         serde_json::to_value(status).unwrap_or_default()
@@ -133,6 +138,10 @@ impl AdminView for AgentView {
             }
             (Probe::Replica, true, Ok(())) => Err(format!("{} is the primary", self.node)),
         })
+    }
+
+    fn settings(&self) -> String {
+        self.config.borrow().lines.clone()
     }
 
     fn more_help(&self) -> &'static str {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::server::{self, Failure, Server, Slept};
+use super::tuning::Tuning;
 use crate::mariadb;
 
 /// A sleep of 10 s that is not answered for so long has lost its connection, or its server hangs, which the checks
@@ -37,15 +38,18 @@ pub struct Pace {
 /// yet has ended the wire or its statement: a node that leaves the cluster ends its connections before it stops to listen.
 pub async fn keep(
     server: Arc<Server>,
-    pace: Pace,
+    tuning: watch::Receiver<Tuning>,
     seed: u64,
     events: Sender<Event>,
     hurry: watch::Sender<()>,
 ) {
-    let mut backoff = Backoff::new(pace.interval, LONGEST_WAIT.max(pace.interval), seed);
+    let pace = || tuning.borrow().pace();
+    let first = pace().interval;
+    let mut backoff = Backoff::new(first, LONGEST_WAIT.max(first), seed);
     let mut pause = Duration::ZERO;
     let mut ended = false;
     loop {
+        let pace = pace();
         // After a wire has ended this is the confirming attempt, so nothing is waited for before it.
         let limit = if ended { CONFIRM.min(pace.limit) } else { pace.limit };
         let wait = match server.connect(limit).await {

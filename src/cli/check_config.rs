@@ -85,7 +85,7 @@ impl CheckConfigArgs {
             return writeln!(out, "{}: ok", path.display());
         }
         writeln!(out, "# {}: ok", path.display())?;
-        checked.effective.iter().try_for_each(|setting| show(setting, out))
+        checked.effective.iter().try_for_each(|setting| writeln!(out, "{setting}"))
     }
 }
 
@@ -102,19 +102,4 @@ fn as_daemon<D: load::Daemon>(path: &Path) -> Result<Checked, Error> {
         command.try_get_matches_from(&arguments).map_err(|error| usage::error(&error, &arguments))?;
     let loaded = load::load::<D>(&matches)?;
     Ok(Checked { warnings: loaded.warnings, effective: loaded.effective })
-}
-
-/// Prints a setting so that the whole is a settings file again.
-fn show(setting: &Effective, out: &mut dyn Write) -> std::io::Result<()> {
-    let key = &setting.key;
-    let from = match &setting.origin {
-        Origin::Flag(flag) => format!("--{flag}"),
-        Origin::Environment(variable) => variable.clone(),
-        Origin::File { path, line, .. } => format!("{}:{line}", path.display()),
-        Origin::Unset(_) => "default".to_owned(),
-    };
-    match &setting.value {
-        Some(value) => writeln!(out, "{key} = {value}  # {from}"),
-        None => writeln!(out, "# {key} is not set"),
-    }
 }

@@ -15,7 +15,7 @@ use crate::config::document::Document;
 use crate::config::keys::{self, Kind};
 use crate::config::load::FileArg;
 use crate::config::settings::{ElectionSettings, Group};
-use crate::config::source::Source;
+use crate::config::source::{Documents, Source};
 use crate::config::value::Text;
 use crate::config::words::Period;
 use crate::control::ZooKeeperConnector;
@@ -107,13 +107,15 @@ impl ElectionArgs {
         if let Some(document) = &document {
             keys::check(document, kind)?;
         }
-        let source = Source::new(matches, document);
+        let documents = Documents { file: document, ..Documents::default() };
+        let source = Source::new(matches, &documents);
         let mut election = self.election.clone();
         election.fill(&source)?;
+        let from = self.proxy.from(&election, &source)?;
         Ok(Known {
-            from: self.proxy.from(&election, &source)?,
+            from,
             timeout: self.timeout.value.0,
-            document: source.into_document().map(|document| (document, kind)),
+            document: documents.file.map(|document| (document, kind)),
         })
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn resolve(
         zookeeper_access,
         zookeeper_session_timeout: daemon.zookeeper_session_timeout.value.0,
         election_path: election.election_path.value.0.clone(),
+        config_path: election.config_path.value.0.clone(),
         services_path: election.services_path.value.0.clone(),
         node_name: node_name.value.0.clone(),
         admin_listen,

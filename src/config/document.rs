@@ -1,6 +1,7 @@
-//! A settings file: its keys, where each stands, and one clear line for whatever is wrong with it.
-//! Which keys there are is not known here.
+//! A text of settings, in a file or in ZooKeeper: its keys, where each stands, and one clear line for whatever is wrong
+//! with it. Which keys there are is not known here.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,49 @@ use crate::error::{Error, Origin};
 /// The longest settings file that is read: a device or a log that is named by mistake has no end.
 const LONGEST: u64 = 1 << 20;
 
-/// A settings file that is TOML. Its values have not been looked at.
-#[derive(Debug)]
+/// Settings that are TOML. Their values have not been looked at.
+#[derive(Debug, Clone)]
 pub struct Document {
-    path: PathBuf,
+    place: Place,
     text: String,
     entries: Vec<Entry>,
 }
 
-#[derive(Debug)]
+/// Where a document stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In this file, as it was named.
+    File(PathBuf),
+    /// In this znode, of which it is this version.
+    Znode {
+        /// The znode's path.
+        path: String,
+        /// Its data's version, counted from 0.
+        version: i32,
+    },
+}
+
+impl Place {
+    /// A line in it, counted from one.
+    #[must_use]
+    pub fn origin(&self, line: usize, key: String) -> Origin {
+        match self.clone() {
+            Self::File(path) => Origin::File { path, line, key },
+            Self::Znode { path, version } => Origin::ZooKeeper { path, version, line, key },
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Znode { path, version } => write!(f, "ZooKeeper {path} version {version}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
 struct Entry {
     key: String,
     at: usize,
@@ -44,25 +79,34 @@ impl Document {
         if read as u64 > LONGEST {
             return Err(unreadable(io::Error::other("it is longer than 1 MiB, so it is no settings file")));
         }
-        Self::parse(path, text)
+        Self::parse(Place::File(path.to_owned()), text)
     }
 
-    /// Takes `text` for the contents of the file at `path`.
+    /// Takes `text` for what stands at `place`.
     ///
     /// # Errors
     /// The text is not TOML.
-    pub fn parse(path: &Path, text: String) -> Result<Self, Error> {
+    pub fn parse(place: Place, text: String) -> Result<Self, Error> {
         let entries = match DeTable::parse(&text) {
             Ok(table) => entries(table.get_ref()),
-            Err(error) => return Err(syntax(path, &text, &error)),
+            Err(error) => return Err(syntax(place, &text, &error)),
         };
-        Ok(Self { path: path.to_owned(), text, entries })
+        Ok(Self { place, text, entries })
     }
 
-    /// The file, as it was named.
+    /// Where it stands.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The file, if it stands in one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Znode { .. } => None,
+        }
     }
 
     /// The keys in the order of the file.
@@ -106,7 +150,7 @@ impl Document {
     }
 
     fn at(&self, entry: &Entry, offset: usize) -> Origin {
-        Origin::File { path: self.path.clone(), line: line(&self.text, offset), key: shorten(&entry.key) }
+        self.place.origin(line(&self.text, offset), shorten(&entry.key))
     }
 }
 
@@ -124,21 +168,20 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
     entries
 }
 
-fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+fn syntax(place: Place, text: &str, error: &toml::de::Error) -> Error {
     let span = error.span().unwrap_or(0..0);
     let line = line(text, span.start);
     let found = text.get(span).unwrap_or_default().trim();
-    let path = path.to_owned();
     if error.message() == "duplicate key" {
         return Error::Setting {
-            origin: Origin::File { path, line, key: found.to_owned() },
+            origin: place.origin(line, found.to_owned()),
             problem: "this key is set twice: keep one".to_owned(),
         };
     }
     let problem = format!("not TOML: {}", error.message().replace('\n', ", "));
     match key_on(text, line) {
-        Some(key) => Error::Setting { origin: Origin::File { path, line, key }, problem },
-        None => Error::Syntax { path, line, problem },
+        Some(key) => Error::Setting { origin: place.origin(line, key), problem },
+        None => Error::Syntax { place: place.to_string(), line, problem },
     }
 }
 

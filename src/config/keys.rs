@@ -9,7 +9,7 @@ use clap::{Args, Command};
 use super::document::Document;
 use super::load::DaemonArgs;
 use super::password;
-use super::settings::{AgentSettings, ProxySettings};
+use super::settings::{AgentSettings, Change, ProxySettings};
 use super::source::{PREFIX, key, variable};
 use crate::error::{Error, Origin};
 
@@ -40,6 +40,16 @@ impl Kind {
         flags.filter(|flag| *flag != "config").map(str::to_owned).collect()
     }
 
+    /// When a change of each of these keys takes effect.
+    #[must_use]
+    pub fn changes(self) -> Vec<(String, Change)> {
+        let changes = match self {
+            Self::Proxy => DaemonArgs::<ProxySettings>::changes(),
+            Self::Agent => DaemonArgs::<AgentSettings>::changes(),
+        };
+        changes.into_iter().map(|(id, change)| (key(id), change)).collect()
+    }
+
     /// Which daemon `document` is for: the one with more of its keys, or else the one in the file's name.
     #[must_use]
     pub fn detect(document: &Document) -> Option<Self> {
@@ -47,7 +57,7 @@ impl Kind {
             let keys = kind.keys();
             document.keys().filter(|key| keys.iter().any(|known| known == key)).count()
         };
-        let name = document.path().file_name()?.to_string_lossy().to_lowercase();
+        let name = document.path()?.file_name()?.to_string_lossy().to_lowercase();
         match (count(Self::Proxy), count(Self::Agent)) {
             (proxy, agent) if proxy > agent => Some(Self::Proxy),
             (proxy, agent) if proxy < agent => Some(Self::Agent),
@@ -105,6 +115,30 @@ pub fn check(document: &Document, kind: Kind) -> Result<(), Error> {
     };
     let origin = document.origin(unknown).unwrap_or_else(|| Origin::Unset(unknown.to_owned()));
     Err(Error::Setting { origin, problem })
+}
+
+/// Checks that `document`, which is in ZooKeeper or is to be, says nothing there that a running daemon cannot take over.
+///
+/// # Errors
+/// The first key that cannot stand there, and why.
+pub fn check_live(document: &Document, kind: Kind) -> Result<(), Error> {
+    check(document, kind)?;
+    let changes = kind.changes();
+    for key in document.keys() {
+        let problem = match changes.iter().find(|(known, _)| known == key) {
+            Some((_, Change::Host)) => {
+                "it names something of one host, so it cannot stand in ZooKeeper: set it in that host's settings file"
+            }
+            Some((_, Change::Restart)) => {
+                "it takes effect only at a start, which comes before ZooKeeper is read: set it in each host's settings \
+                 file and restart"
+            }
+            Some((_, Change::Live)) | None => continue,
+        };
+        let origin = document.origin(key).unwrap_or_else(|| Origin::Unset(key.to_owned()));
+        return Err(Error::Setting { origin, problem: problem.to_owned() });
+    }
+    Ok(())
 }
 
 /// Environment variables that look like a setting of the daemon but are none: one line each. Others that begin with

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub use common::host_name;
 pub use password::Secret;
 
+use crate::live::Store;
+
 /// How log lines look.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize,
@@ -47,6 +49,8 @@ pub struct CommonConfig {
     pub zookeeper_session_timeout: Duration,
     /// The znode whose children are the candidates, for example `/mariadb/primary`.
     pub election_path: String,
+    /// The znode below which settings for all daemons are. None: they are not looked at.
+    pub config_path: Option<String>,
     /// The znode below which the running processes are, by kind, for example `/services`.
     pub services_path: String,
     /// Who may do what with the znodes the process creates.
@@ -61,6 +65,15 @@ pub struct CommonConfig {
     pub log_format: LogFormat,
     /// A `tracing` filter directive, for example `info` or `capitana=debug`.
     pub log_level: String,
+}
+
+impl CommonConfig {
+    /// Where the settings for all daemons of this kind are in ZooKeeper. None: nowhere that is looked at.
+    #[must_use]
+    pub fn store(&self, kind: keys::Kind) -> Option<Store> {
+        let path = self.config_path.as_ref().filter(|_| self.zookeeper.is_some())?;
+        Some(Store::new(path, kind))
+    }
 }
 
 /// Who this program is to ZooKeeper, and how it is reached. By default nobody, in the clear.

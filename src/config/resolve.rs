@@ -26,6 +26,10 @@ impl Daemon for ProxySettings {
     type Config = ProxyConfig;
     const KIND: Kind = Kind::Proxy;
 
+    fn common(config: &ProxyConfig) -> &CommonConfig {
+        &config.common
+    }
+
     fn resolve(
         &mut self,
         common: CommonConfig,
@@ -144,6 +148,10 @@ fn at_most(most: usize, id: &'static str, found: usize, source: &Source<'_>) -> 
 impl Daemon for AgentSettings {
     type Config = AgentConfig;
     const KIND: Kind = Kind::Agent;
+
+    fn common(config: &AgentConfig) -> &CommonConfig {
+        &config.common
+    }
 
     fn resolve(
         &mut self,

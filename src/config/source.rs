@@ -1,5 +1,5 @@
-//! Who wins: a flag beats the environment, which beats the settings file, which beats the default.
-//! clap has settled all but the file; this module settles that, and remembers where each value came from.
+//! Who wins: a flag beats the environment, which beats ZooKeeper, which beats the settings file, which beats the default.
+//! clap has settled all but the documents; this module settles those, and remembers where each value came from.
 
 use std::path::Path;
 
@@ -13,49 +13,47 @@ use crate::error::{Error, Origin};
 /// What begins the name of every environment variable.
 pub const PREFIX: &str = "CAPITANA_";
 
+/// The documents below flags and environment: what ZooKeeper says beats the file of one host.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    /// The settings of all daemons of a kind.
+    pub zookeeper: Option<Document>,
+    /// The settings file.
+    pub file: Option<Document>,
+}
+
 /// The places from which one command's settings come.
 #[derive(Debug)]
 pub struct Source<'a> {
     matches: &'a ArgMatches,
-    document: Option<Document>,
+    documents: &'a Documents,
 }
 
 impl<'a> Source<'a> {
-    /// Flags and environment as clap has read them, and a settings file if there is one.
+    /// Flags and environment as clap has read them, and what stands below them.
     #[must_use]
-    pub fn new(matches: &'a ArgMatches, document: Option<Document>) -> Self {
-        Self { matches, document }
+    pub fn new(matches: &'a ArgMatches, documents: &'a Documents) -> Self {
+        Self { matches, documents }
     }
 
-    /// The settings file.
-    #[must_use]
-    pub fn document(&self) -> Option<&Document> {
-        self.document.as_ref()
-    }
-
-    /// The settings file, to keep.
-    #[must_use]
-    pub fn into_document(self) -> Option<Document> {
-        self.document
-    }
-
-    /// The file's value of the setting `id`, unless a flag or the environment has one.
+    /// The documents' value of the setting `id`, unless a flag or the environment has one.
     ///
     /// # Errors
-    /// The file's value cannot be used. A value that is not used is still checked: it would fail on another day.
+    /// A document's value cannot be used. A value that is not used is still checked: it would fail on another day.
     pub fn value<T: DeserializeOwned>(&self, id: &str) -> Result<Option<T>, Error> {
-        let in_file = match &self.document {
-            Some(document) => document.value(&key(id))?,
-            None => None,
-        };
-        Ok(in_file.filter(|_| self.given(id).is_none()))
+        let key = key(id);
+        let mut value = None;
+        for document in self.documents() {
+            value = value.or(document.value(&key)?);
+        }
+        Ok(value.filter(|_| self.given(id).is_none()))
     }
 
     /// Where the value of the setting `id` came from.
     #[must_use]
     pub fn origin(&self, id: &str) -> Origin {
         self.given(id)
-            .or_else(|| self.document.as_ref()?.origin(&key(id)))
+            .or_else(|| self.documents().find_map(|document| document.origin(&key(id))))
             .unwrap_or_else(|| Origin::Unset(key(id)))
     }
 
@@ -69,7 +67,12 @@ impl<'a> Source<'a> {
     #[must_use]
     pub fn directory(&self, id: &str) -> Option<&Path> {
         let in_file = matches!(self.origin(id), Origin::File { .. });
-        self.document.as_ref().filter(|_| in_file)?.path().parent()
+        self.documents.file.as_ref().filter(|_| in_file)?.path()?.parent()
+    }
+
+    /// Who comes first wins.
+    fn documents(&self) -> impl Iterator<Item = &Document> {
+        [&self.documents.zookeeper, &self.documents.file].into_iter().flatten()
     }
 
     fn given(&self, id: &str) -> Option<Origin> {

@@ -187,6 +187,21 @@ impl Word for ZnodePath {
     }
 }
 
+/// Where settings are kept in ZooKeeper. None: they are not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigPath(pub Option<String>);
+
+impl Word for ConfigPath {
+    const EXPECTED: &'static str = "the path of a znode, such as \"/capitana/config\", or \"off\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        ZnodePath::read(text).map(|path| Self(Some(path.0)))
+    }
+}
+
 /// ZooKeeper's connect string, each server with its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ensemble(pub String);

@@ -51,6 +51,12 @@ pub struct Stat {
     pub czxid: i64,
     /// The session that owns it; 0 for a persistent one.
     pub ephemeral_owner: i64,
+    /// The zxid of the last change of its data.
+    pub mzxid: i64,
+    /// How often its data was changed.
+    pub version: i32,
+    /// When its data was changed last, in milliseconds since 1970 UTC.
+    pub modified_ms: i64,
 }
 
 /// A znode's data and what is known of it; none if there is none.

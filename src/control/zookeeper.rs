@@ -19,7 +19,7 @@ use crate::config::ZooKeeperAcl;
 pub struct ZooKeeper {
     pub(super) client: Client,
     states: Mutex<StateWatcher>,
-    creator: Creator,
+    pub(super) creator: Creator,
 }
 
 impl ZooKeeper {
@@ -154,7 +154,13 @@ impl Coordinator for ZooKeeper {
 }
 
 fn known(stat: &ZkStat) -> Stat {
-    Stat { czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner }
+    Stat {
+        czxid: stat.czxid,
+        ephemeral_owner: stat.ephemeral_owner,
+        mzxid: stat.mzxid,
+        version: stat.version,
+        modified_ms: stat.mtime,
+    }
 }
 
 fn watch(watcher: OneshotWatcher) -> Watch {
@@ -172,7 +178,7 @@ fn unless_there(stat: Option<&ZkStat>, watcher: OneshotWatcher) -> Watch {
 const CREATOR_AND_READ: &[Acl] =
     &[Acl::new_const(Permission::ALL, "auth", ""), Acl::new_const(Permission::READ, "world", "anyone")];
 
-fn acls(acl: ZooKeeperAcl) -> Acls<'static> {
+pub(super) fn acls(acl: ZooKeeperAcl) -> Acls<'static> {
     match acl {
         ZooKeeperAcl::Open => Acls::anyone_all(),
         ZooKeeperAcl::CreatorAndRead => Acls::new(CREATOR_AND_READ),

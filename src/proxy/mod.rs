@@ -32,7 +32,6 @@ mod proxy_header;
 mod pulse;
 mod registry;
 pub mod relay;
-mod reload;
 mod route;
 mod service;
 mod session;
@@ -59,9 +58,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminServer;
 use crate::config::ProxyConfig;
+use crate::config::settings::ProxySettings;
 use crate::control::ZooKeeperConnector;
 use crate::error::Error;
 use crate::limits;
+use crate::live::{self, Live};
 use crate::service::Service;
 use crate::signals::{Signal, Signals};
 use descriptors::Descriptors;
@@ -76,11 +77,12 @@ use threads::{Threads, current_thread, system};
 /// How long sessions that were told to end may take for it.
 const LAST_STEPS: Duration = Duration::from_secs(3);
 
-/// Runs the proxy until it is told to stop. `reload` reads the settings again.
+/// Runs the proxy with these settings, which may change, until it is told to stop.
 ///
 /// # Errors
 /// An address cannot be bound, or the system refused a thread.
-pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>) -> Result<(), Error> {
+pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
+    let config = live.config().clone();
     let runtime = current_thread()?;
     let relay_threads =
         config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
@@ -90,6 +92,7 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
+    live::metrics::register(&registry, &live.status()).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
     metrics.route_open.set(i64::from(config.primary.is_some()));
     let (amends, broken_off) = amends::Amends::new();
@@ -101,8 +104,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
         let (election, mut follower) = start_follower(&shared).unzip();
-        let (side, side_view) = service::start(&shared).unzip();
-        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election, side: side_view });
+        let (side, side_view) = service::start(&shared, live.follow()).unzip();
+        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election, side: side_view, config: live.status() });
         let admin_stop = CancellationToken::new();
         let address = shared.config.load().common.admin_listen;
         let admin = AdminServer::bind(address, registry, view).await?;
@@ -119,8 +122,8 @@ pub fn run(config: ProxyConfig, reload: &dyn Fn() -> Result<ProxyConfig, Error>)
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
-        let reload = || service.reloading(|| reload::reload(&shared.config, reload));
-        until_stopped(&mut signals, (&mut threads, follower.as_mut()), &reload).await?;
+        let parts = (&mut threads, follower.as_mut());
+        until_stopped(&shared, &mut signals, parts, &mut live, service).await?;
         service.stopping("letting sessions finish");
         tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
         admin_stop.cancel();
@@ -173,14 +176,16 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
     Some((status, follower))
 }
 
-/// Reloads until the first order to stop.
+/// Follows the settings until the first order to stop.
 ///
 /// # Errors
 /// A thread or the follower ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
 async fn until_stopped(
+    shared: &Shared,
     signals: &mut Signals,
     (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
-    reload: &dyn Fn(),
+    live: &mut Live<ProxySettings>,
+    service: Service,
 ) -> Result<(), Error> {
     let mut follower_ended = pin!(async {
         match follower {
@@ -193,12 +198,20 @@ async fn until_stopped(
             () = &mut follower_ended => return Err(Error::Internal("the election's follower has ended".to_owned())),
             signal = signals.next() => match signal {
                 Signal::Stop => return Ok(()),
-                Signal::Reload => reload(),
+                Signal::Reload => service.reloading(|| take_over(shared, live.reload())),
             },
+            () = live.changed() => take_over(shared, live.see()),
             role = threads.first_ended() => {
                 return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));
             }
         }
+    }
+}
+
+/// Those that can change while the proxy runs are read where they are used.
+fn take_over(shared: &Shared, config: Option<&ProxyConfig>) {
+    if let Some(config) = config {
+        shared.config.store(Arc::new(config.clone()));
     }
 }
 

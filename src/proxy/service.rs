@@ -1,21 +1,21 @@
-//! What the proxy has on the session beside the election's: its place in the list of services. The session itself is
-//! `side`'s.
+//! What the proxy has on the session beside the election's: its place in the list of services, and the settings that are in
+//! ZooKeeper. The session itself is `side`'s.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::shared::Shared;
 use crate::config::{CommonConfig, host_name};
-use crate::side::{Presence, Side, SideView, describe};
+use crate::live::Follow;
+use crate::side::{Presence, Side, SideView, describe, parts};
 
-/// Registers the proxy, unless its primary is fixed.
-pub fn start(shared: &Shared) -> Option<(Side, SideView)> {
+/// Registers the proxy and follows its settings, unless its primary is fixed.
+pub fn start(shared: &Shared, follow: Option<Follow>) -> Option<(Side, SideView)> {
     let config = shared.config.load();
     let metrics = shared.metrics.side.clone();
     let addresses = config.listen.iter().map(|listen| reachable(*listen, &config.common)).collect();
     let data = describe(&config.common, addresses);
     let (presence, registered) = Presence::new(&config.common, "proxy", &data, metrics.registered.clone());
-    let side = Side::start(&config.common, vec![Arc::new(presence)], metrics)?;
+    let side = Side::start(&config.common, parts(presence, follow), metrics)?;
     let view = SideView { status: side.status.clone(), registered };
     Some((side, view))
 }

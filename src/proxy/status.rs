@@ -14,6 +14,7 @@ use super::registry;
 use super::route::RouteState;
 use super::shared::Shared;
 use crate::admin::{AdminView, Answer};
+use crate::live::ConfigStatus;
 use crate::side::{ServiceStatus, SideView};
 
 /// Answers for the proxy.
@@ -24,6 +25,8 @@ pub struct ProxyView {
     pub election: Option<watch::Receiver<ElectionStatus>>,
     /// Its place in the list of services; none with a fixed primary.
     pub side: Option<SideView>,
+    /// How its settings stand.
+    pub config: watch::Receiver<ConfigStatus>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +43,7 @@ struct ProxyStatus {
     sessions: Sessions,
     failovers: Vec<Failover>,
     service: Option<ServiceStatus>,
+    config: ConfigStatus,
 }
 
 #[derive(Serialize)]
@@ -104,6 +108,7 @@ impl AdminView for ProxyView {
             version: env!("CARGO_PKG_VERSION"),
             ready: ready.is_ok(),
             not_ready_because: ready.err(),
+            config: self.config.borrow().clone(),
             failovers: self.shared.milestones.failovers(),
             service: self.side.as_ref().map(SideView::now),
             view_age_ms: self.view_age().map(|age| age.as_millis() as u64),
@@ -123,6 +128,10 @@ impl AdminView for ProxyView {
             },
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn settings(&self) -> String {
+        self.config.borrow().lines.clone()
     }
 
     fn sessions(&self) -> Option<Answer<serde_json::Value>> {

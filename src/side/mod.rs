@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::config::CommonConfig;
 use crate::control::{Coordinator, CoordinatorError, Watch, ZooKeeper, ZooKeeperConnector};
+use crate::live::Follow;
 
 pub use metrics::SideMetrics;
 pub use presence::{Presence, describe};
@@ -52,6 +53,14 @@ pub trait Part<C>: Send + Sync + 'static {
 
 /// One round of a part.
 pub type Round<'a> = Pin<Box<dyn Future<Output = Result<Watch, CoordinatorError>> + Send + 'a>>;
+
+/// What a daemon has on its session: its place in the list of services, and its settings where they are followed.
+#[must_use]
+pub fn parts(presence: Presence, follow: Option<Follow>) -> Vec<Arc<dyn Part<ZooKeeper>>> {
+    let mut parts: Vec<Arc<dyn Part<ZooKeeper>>> = vec![Arc::new(presence)];
+    parts.extend(follow.map(|follow| Arc::new(follow) as Arc<dyn Part<ZooKeeper>>));
+    parts
+}
 
 /// The session and what runs on it.
 pub struct Side {

@@ -198,7 +198,7 @@ impl Coordinator for FakeSession {
             return Ok(false);
         }
         fire(&mut state);
-        let stat = Stat { czxid: state.zxid, ephemeral_owner: self.id };
+        let stat = stat(&state, self.id);
         state.znodes.insert(name(path).to_owned(), (data.to_vec(), stat));
         Ok(true)
     }
@@ -213,7 +213,7 @@ impl Coordinator for FakeSession {
             return Err(error("create", Outcome::Unknown));
         }
         fire(&mut state);
-        let stat = Stat { czxid: state.zxid, ephemeral_owner: self.id };
+        let stat = stat(&state, self.id);
         let path = format!("{prefix}{:010}", state.zxid);
         state.znodes.insert(name(&path).to_owned(), (data.to_vec(), stat));
         state.most = state.most.max(state.znodes.len());
@@ -237,6 +237,11 @@ impl Coordinator for FakeSession {
     }
 
     async fn close(self) {}
+}
+
+/// Of what has just been created.
+fn stat(state: &State, owner: i64) -> Stat {
+    Stat { czxid: state.zxid, ephemeral_owner: owner, mzxid: state.zxid, version: 0, modified_ms: 0 }
 }
 
 fn name(path: &str) -> &str {

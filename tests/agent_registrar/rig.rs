@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use capitana::agent::{
     AgentMetrics, AgentRegistrant, CanaryStatus, Candidate, FenceStatus, HealthStatus, Member,
-    RegistrationStatus, SteppedDown,
+    RegistrationStatus, SteppedDown, Tuning,
 };
 use capitana::clock::BootClock;
 use capitana::registrar::{Heart, Registrar};
@@ -79,7 +79,7 @@ impl Rig {
             health: published,
             stepped_down,
             stop: stop.clone(),
-            delay,
+            tuning: Tuning::fixed(delay),
             fence: watch::channel(FenceStatus::default()).1,
         };
         let (registrant, status) = AgentRegistrant::new(member, candidate, Arc::clone(&metrics));

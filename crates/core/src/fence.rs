@@ -134,6 +134,11 @@ impl Fence {
         Self { quorum, started: now, asks_for, state: State::Open, may_lead: true, nobody_saw: None }
     }
 
+    /// Whether the other agents are asked, from now on.
+    pub fn ask_others(&mut self, quorum: bool) {
+        self.quorum = quorum;
+    }
+
     /// Why there is a fence of the agent's, also one that is being set or lifted, or may be set.
     #[must_use]
     pub fn why(&self) -> Option<Why> {

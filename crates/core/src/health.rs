@@ -110,6 +110,16 @@ impl Health {
         }
     }
 
+    /// Judges by these rules from now on. What was counted so far counts on, and nothing changes before the next event.
+    pub fn follow(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Forgets commits that spoke against the server: there will be none any more that could speak for it.
+    pub fn forget_commits(&mut self) {
+        self.uncommitted = 0;
+    }
+
     /// The verdict as of the last event.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {

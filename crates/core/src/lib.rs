@@ -17,6 +17,7 @@ pub mod health;
 pub mod kin;
 pub mod lease;
 pub mod limit;
+pub mod liveconfig;
 mod member;
 pub mod opening;
 pub mod packet;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::server::{Failure, Server};
+use super::tuning::Tuning;
 use super::wire::Pace;
 
 pub use status::{CanaryMetrics, CanaryStatus, LastCommit};
@@ -40,11 +41,11 @@ pub struct Tried {
 /// Makes commits as `orders` asks for them, until nobody can any more.
 pub async fn run(
     (server, node): (Arc<Server>, String),
-    pace: Pace,
+    tuning: watch::Receiver<Tuning>,
     mut orders: watch::Receiver<Option<Canary>>,
     reports: Sender<Tried>,
 ) {
-    let aviary = Aviary { server, node, pace, reports };
+    let aviary = Aviary { server, node, tuning, reports };
     let mut conn = None;
     let mut impossible: Option<(Canary, Instant)> = None;
     while orders.changed().await.is_ok() {
@@ -63,7 +64,7 @@ pub async fn run(
 struct Aviary {
     server: Arc<Server>,
     node: String,
-    pace: Pace,
+    tuning: watch::Receiver<Tuning>,
     reports: Sender<Tried>,
 }
 
@@ -75,7 +76,7 @@ impl Aviary {
             watch::channel(if kind == Canary::Local { Local::Hangs } else { Local::Unknown });
         let mut commit = Box::pin(self.commit(kind, conn));
         let mut beside = Box::pin(self.ask_beside(kind, known));
-        let mut due = began + self.pace.limit;
+        let mut due = began + self.pace().limit;
         let (conn, outcome) = loop {
             tokio::select! {
                 biased;
@@ -87,7 +88,7 @@ impl Aviary {
                     let after = began.elapsed();
                     let local = *local.borrow();
                     self.report(kind, Commit::Overdue { after, local }, began).await;
-                    due += self.pace.interval * 3 / 4;
+                    due += self.pace().interval * 3 / 4;
                 }
             }
         };
@@ -101,14 +102,14 @@ impl Aviary {
         if kind == Canary::Local {
             return std::future::pending().await;
         }
-        let mut next = Instant::now() + self.pace.limit / SUSPICIOUS;
+        let mut next = Instant::now() + self.pace().limit / SUSPICIOUS;
         let mut conn = None;
         loop {
             sleep_until(next).await;
-            next += self.pace.interval;
+            next += self.pace().interval;
             if conn.is_none() {
                 // Where none is to be had, nothing can be said.
-                conn = self.server.connect(self.pace.limit / SUSPICIOUS).await.ok();
+                conn = self.server.connect(self.pace().limit / SUSPICIOUS).await.ok();
             }
             let Some(open) = &mut conn else {
                 known.send_replace(Local::Unknown);
@@ -140,11 +141,15 @@ impl Aviary {
     /// The connection, or another where somebody has closed it: nothing has been written on it yet.
     async fn connection(&self, conn: Option<Conn>) -> Result<Conn, Failure> {
         if let Some(mut conn) = conn
-            && let Ok(Ok(())) = timeout(self.pace.limit / SUSPICIOUS, conn.ping()).await
+            && let Ok(Ok(())) = timeout(self.pace().limit / SUSPICIOUS, conn.ping()).await
         {
             return Ok(conn);
         }
-        self.server.connect(self.pace.limit).await
+        self.server.connect(self.pace().limit).await
+    }
+
+    fn pace(&self) -> Pace {
+        self.tuning.borrow().pace()
     }
 
     async fn report(&self, kind: Canary, outcome: Commit, began: Instant) {

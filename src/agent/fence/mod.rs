@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::metrics::AgentMetrics;
 use super::server::Server;
 use super::status::{HealthStatus, LastCheck, RegistrationStatus};
+use super::tuning::Tuning;
 use crate::clock::BootClock;
 use crate::config::{AgentConfig, FenceMode, GaleraMode};
 use hand::{Hand, Pace};
@@ -44,6 +45,8 @@ pub struct Followed {
     pub registration: watch::Receiver<RegistrationStatus>,
     /// What the server says of Galera.
     pub health: watch::Receiver<HealthStatus>,
+    /// The settings that can change.
+    pub tuning: watch::Receiver<Tuning>,
 }
 
 /// Fences one server.
@@ -51,8 +54,6 @@ pub struct Fencer {
     fence: Fence,
     mode: FenceMode,
     galera: GaleraMode,
-    /// How old the last check may be.
-    checks_last: Duration,
     /// The session timeout that is asked for; every limit is a part of it.
     timeout: Duration,
     followed: Followed,
@@ -86,7 +87,6 @@ impl Fencer {
             fence: Fence::new(config.fence_quorum, clock.now(), timeout),
             mode,
             galera: config.galera,
-            checks_last: (config.poll_interval + config.check_timeout) * 3 / 2,
             timeout,
             followed,
             peers: Peers::default(),
@@ -109,6 +109,7 @@ impl Fencer {
         }
         let (mut working, mut asking): (Option<Working>, Option<Asking>) = (None, None);
         loop {
+            self.fence.ask_others(self.followed.tuning.borrow_and_update().fence_quorum);
             self.peers.see(&self.followed.registration.borrow_and_update().others.admins);
             let (seen, now) = (self.seen(), self.clock.now());
             if working.is_none() && self.retry_at.is_none() {
@@ -127,6 +128,7 @@ impl Fencer {
                 round = ready(&mut asking) => { asking = None; self.round = Some(round); }
                 Ok(()) = self.followed.lease.changed() => {}
                 Ok(()) = self.followed.registration.changed() => {}
+                Ok(()) = self.followed.tuning.changed() => {}
                 () = sleep(pulse) => self.retry_at = self.retry_at.filter(|at| *at > Instant::now()),
             }
         }
@@ -146,7 +148,9 @@ impl Fencer {
     /// A server that has not been checked for long says nothing.
     fn galera(&self) -> InGalera {
         let health = self.followed.health.borrow();
-        let fresh = |check: &&LastCheck| self.clock.now().saturating_sub(check.ended) <= self.checks_last;
+        let pace = self.followed.tuning.borrow().pace();
+        let lasts = (pace.interval + pace.limit) * 3 / 2;
+        let fresh = |check: &&LastCheck| self.clock.now().saturating_sub(check.ended) <= lasts;
         let reading = health.last_check.as_ref().filter(fresh).and_then(|check| check.reading.as_ref());
         let is = |value: &Option<String>, wanted: &str| value.as_deref() == Some(wanted);
         match (self.galera, reading) {

@@ -16,76 +16,76 @@ settings! {
     pub struct AgentSettings {
         /// The local MariaDB: host:port, or the path of its unix socket
         #[arg(env = "CAPITANA_SERVER", value_name = "ADDRESS", default_value = "127.0.0.1:3306")]
-        server: Text<ServerAddress>,
+        restart server: Text<ServerAddress>,
 
         /// The account with which the server is checked; it needs no privilege but for the canary
         #[arg(env = "CAPITANA_USER", value_name = "NAME", default_value = "capitana")]
-        user: Text<Name>,
+        restart user: Text<Name>,
 
         /// A file that holds the account's password, for the agent's user only [default: no password]
         #[arg(env = "CAPITANA_PASSWORD_FILE", value_name = "FILE")]
-        password_file: Option<PathBuf>,
+        restart password_file: Option<PathBuf>,
 
         /// What the proxies connect to [default: this host's name, with the server's port]
         #[arg(env = "CAPITANA_ADVERTISE", value_name = "HOST[:PORT]")]
-        advertise: Option<Text<Advertised>>,
+        restart advertise: Option<Text<Advertised>>,
 
         /// Time between two checks
         #[arg(env = "CAPITANA_POLL_INTERVAL", value_name = "DURATION", default_value = "1s")]
-        poll_interval: Text<Period>,
+        live poll_interval: Text<Period>,
 
         /// How long one check may take before it counts as failed
         #[arg(env = "CAPITANA_CHECK_TIMEOUT", value_name = "DURATION", default_value = "1s")]
-        check_timeout: Text<Period>,
+        live check_timeout: Text<Period>,
 
         /// Failed checks in a row that make a fit server unfit
         #[arg(env = "CAPITANA_FALL", value_name = "COUNT", default_value = "2")]
-        fall: Text<NonZeroU32>,
+        live fall: Text<NonZeroU32>,
 
         /// Passed checks in a row that make an unfit server fit
         #[arg(env = "CAPITANA_RISE", value_name = "COUNT", default_value = "2")]
-        rise: Text<NonZeroU32>,
+        live rise: Text<NonZeroU32>,
 
         /// Whether a donor, which feeds another node its data, may lead
         #[arg(env = "CAPITANA_AVAILABLE_WHEN_DONOR", value_name = "BOOL", default_value = "false")]
         #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         #[arg(value_parser = BoolishValueParser::new())]
-        available_when_donor: bool,
+        live available_when_donor: bool,
 
         /// Whether the server is a Galera node: `auto` takes one without the wsrep provider for an ordinary server
         #[arg(env = "CAPITANA_GALERA", value_name = "CHOICE", default_value = "auto")]
-        galera: GaleraMode,
+        restart galera: GaleraMode,
 
         /// Whether each check also commits a row of the agent's own, so that a server that cannot commit is noticed
         #[arg(env = "CAPITANA_CANARY", value_name = "BOOL", default_value = "true")]
         #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         #[arg(value_parser = BoolishValueParser::new())]
-        canary: bool,
+        live canary: bool,
 
         /// How a server is kept from taking writes when its agent is cut off from ZooKeeper
         #[arg(help_heading = "Fencing", env = "CAPITANA_FENCE", value_name = "CHOICE", default_value = "off")]
-        fence: FenceMode,
+        restart fence: FenceMode,
 
         /// Whether the other agents are asked first, so that nobody is fenced because ZooKeeper as a whole is down
         #[arg(help_heading = "Fencing", env = "CAPITANA_FENCE_QUORUM", value_name = "BOOL", default_value = "true")]
         #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         #[arg(value_parser = BoolishValueParser::new())]
-        fence_quorum: bool,
+        live fence_quorum: bool,
 
         /// Where the agent keeps what it must know after a restart: who it is, its session, a fence it has set
         #[arg(env = "CAPITANA_STATE_DIRECTORY", value_name = "DIRECTORY", default_value = "/var/lib/capitana")]
-        state_directory: PathBuf,
+        restart state_directory: PathBuf,
 
         /// `low`: a node that should lead only if nobody else can; it waits `rejoin-delay` before it registers
         #[arg(env = "CAPITANA_PRIORITY", value_name = "CHOICE", default_value = "normal")]
-        priority: Priority,
+        live priority: Priority,
 
         /// How long a node of low priority waits before it registers
         #[arg(env = "CAPITANA_REJOIN_DELAY", value_name = "DURATION", default_value = "30s")]
-        rejoin_delay: Text<Duration>,
+        live rejoin_delay: Text<Duration>,
 
         /// This node's share of the sessions that are spread over several nodes
         #[arg(env = "CAPITANA_WEIGHT", value_name = "COUNT", default_value = "100")]
-        weight: Text<NonZeroU32>,
+        restart weight: Text<NonZeroU32>,
     }
 }
