@@ -5,13 +5,14 @@
 #[path = "support/proxy/mod.rs"]
 mod support;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{
     Client, Proxy, Start, Stub, accept_login, connect, error_of, free_address, metric, packet, read_packet,
-    until,
+    time_waits_to, until,
 };
 
 /// The one line about the one session, and the count that belongs to it.
@@ -77,6 +78,22 @@ fn a_client_that_says_goodbye_has_ended_its_session_and_is_told_nothing_of_the_s
     client.0.write_all(&packet(0, b"\x01")).unwrap();
     client.ends();
     end(&proxy, "client-closed");
+}
+
+#[test]
+fn a_client_that_says_goodbye_and_closes_leaves_closing_and_the_port_that_is_kept_to_the_server() {
+    let stub = Stub::new(|stream| {
+        let mut stream = accept_login(stream).unwrap();
+        assert_eq!(read_packet(&mut stream).unwrap(), packet(0, b"\x01"));
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!(read_packet(&mut stream).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+    });
+    let proxy = Start::to(stub.address).start();
+    let mut client = Client::open(proxy.listen);
+    client.0.write_all(&packet(0, b"\x01")).unwrap();
+    drop(client);
+    end(&proxy, "client-closed");
+    assert_eq!(time_waits_to(stub.address), [String::new(); 0]);
 }
 
 #[test]

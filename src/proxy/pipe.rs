@@ -48,7 +48,7 @@ pub(super) struct Pipe {
     pub(super) ended: bool,
     /// The destination is not told so yet.
     pub(super) keeps_open: bool,
-    /// The destination was told so.
+    /// The destination was told so, or ends of itself.
     shut: bool,
     /// The destination takes nothing any more.
     pub(super) broken: bool,
@@ -78,13 +78,14 @@ impl Pipe {
         self.pending.as_ref().map(|pending| pending.bytes.as_slice()).unwrap_or_default()
     }
 
-    /// Ready once the source has ended and the destination knows.
+    /// Ready once the source has ended and the destination knows. `observe` answers whether the destination will end of
+    /// itself for what it is sent.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         (from, to): (&mut TcpStream, &mut TcpStream),
         buffer: &mut [u8],
-        mut observe: impl FnMut(&[u8]),
+        mut observe: impl FnMut(&[u8]) -> bool,
     ) -> Poll<Result<(), Failed>> {
         if self.broken {
             return Poll::Ready(Ok(()));
@@ -110,7 +111,7 @@ impl Pipe {
             self.read += read as u64;
             self.ended = read == 0;
             if read > 0 {
-                observe(&buffer[..read]);
+                self.shut = observe(&buffer[..read]);
                 self.write_or_keep(cx, to, &buffer[..read]).map_err(|error| Failed::Write(error.kind()))?;
             }
         }

@@ -224,6 +224,8 @@ impl Relay {
                 unanswered = Some(Unanswered { at: Instant::now(), command });
             }
             observer.to_upstream(bytes);
+            // It closes first, and the TIME_WAIT is its: here it would keep one of the ports that dials need for a minute.
+            leaving
         });
         let client_spoke = unanswered.is_some_and(|new| self.unanswered.is_none_or(|old| old.at != new.at));
         (self.unanswered, self.leaving) = (unanswered, leaving);
@@ -246,6 +248,7 @@ impl Relay {
         let down = self.to_client.poll(cx, (&mut self.upstream, &mut self.client), buffer, |bytes| {
             *in_transaction = ok_status(bytes).is_some_and(|status| status & STATUS_IN_TRANSACTION != 0);
             observer.to_client(bytes);
+            false
         });
         // If both spoke, the server's bytes may be older than the client's.
         if self.to_client.read > spoken && !client_spoke {

@@ -247,9 +247,10 @@ fn conclude_handshake(
 fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Epilogue {
     let Open { relay, place, settled, .. } = open;
     let (to_upstream, to_client) = (relay.sent_upstream(), relay.sent_to_client());
-    let word = relay.last_word().filter(|_| leash.is_readable());
+    let is_told = !reason.is_clients_going();
+    let word = if is_told && leash.is_readable() { relay.last_word() } else { None };
     let (client, upstream) = relay.into_both();
-    if !reason.is_clients_going() {
+    if is_told {
         worker.linger(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
     }
     if !settled {

@@ -26,11 +26,25 @@ pub fn half_closed(addresses: &[SocketAddr]) -> Vec<String> {
     const CLOSE_WAIT: &str = "08";
     const FIN_WAIT_2: &str = "05";
     let ends: Vec<_> = addresses.iter().map(written).collect();
+    let is_end = |end: &str| ends.iter().any(|of| of == end);
+    sockets(|local, remote, state| {
+        (state == CLOSE_WAIT || state == FIN_WAIT_2) && (is_end(local) || is_end(remote))
+    })
+}
+
+/// Ports that are kept for a minute by who has closed a connection to this server first.
+pub fn time_waits_to(server: SocketAddr) -> Vec<String> {
+    const TIME_WAIT: &str = "06";
+    let server = written(&server);
+    sockets(|_, remote, state| state == TIME_WAIT && remote == server)
+}
+
+/// The kernel's IPv4 sockets of which this holds: of the local address, the other one, the state.
+fn sockets(wanted: impl Fn(&str, &str, &str) -> bool) -> Vec<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let lines = table.lines().skip(1).filter(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
-        let (local, remote, state) = (fields.next().unwrap(), fields.next().unwrap(), fields.next().unwrap());
-        (state == CLOSE_WAIT || state == FIN_WAIT_2) && ends.iter().any(|end| end == local || end == remote)
+        wanted(fields.next().unwrap(), fields.next().unwrap(), fields.next().unwrap())
     });
     lines.map(str::to_owned).collect()
 }

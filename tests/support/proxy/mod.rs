@@ -18,7 +18,7 @@ mod wait;
 pub use client::{Client, connect};
 pub use daemon::{Proxy, Start};
 pub use http::{Answer, ask, get, labels, metric};
-pub use kernel::{descriptors, free_address, half_closed, resident};
+pub use kernel::{descriptors, free_address, half_closed, resident, time_waits_to};
 pub use mysql::{error_of, greeting, login, ok, packet, read_packet};
 pub use pair::{handing_over, nothing_is_left, pair, read_all};
 pub use random::{Random, digest, seed};
