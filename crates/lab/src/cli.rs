@@ -1,5 +1,7 @@
 //! Owns the command line of `lab`.
 
+use std::net::SocketAddr;
+
 use clap::{Args, Parser, Subcommand};
 
 /// A MariaDB Galera cluster, ZooKeeper, capitana's agents and proxies on this machine, to look at and to break.
@@ -22,6 +24,17 @@ pub(crate) enum Command {
     Soak(SoakArgs),
     /// Run a benchmark, or `all`, beside a direct connection and the peers that are installed.
     Bench(BenchArgs),
+    /// The relay that benchmarks call the floor, which they start.
+    #[command(hide = true)]
+    Floor(FloorArgs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct FloorArgs {
+    /// Where it accepts.
+    pub(crate) address: SocketAddr,
+    /// Where it connects.
+    pub(crate) upstream: SocketAddr,
 }
 
 /// How much of what.
@@ -90,7 +103,7 @@ pub(crate) struct BenchArgs {
     /// Only the cases with so many clients, where there are several.
     #[arg(long, value_delimiter = ',')]
     pub(crate) clients: Vec<usize>,
-    /// One more peer: `envoy`, which has to be on the PATH.
+    /// One more peer: `envoy`, which has to be on the PATH, or `floor`, a relay that does nothing but relay.
     #[arg(long)]
     pub(crate) peer: Vec<String>,
 }

@@ -30,6 +30,10 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<bool> {
+    if let Command::Floor(floor) = cli.command {
+        // It ends by a signal, as programs do that do not care.
+        return capitana_lab::bench::serve_floor(floor.address, floor.upstream).map(|()| true);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(until_signalled(cli.command))
 }
@@ -58,5 +62,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Bench(arguments) => Box::pin(measure::bench(arguments, &mut std::io::stdout())).await,
         Command::Soak(arguments) => Box::pin(run::soak(arguments, &mut std::io::stdout())).await,
         Command::Scenario(arguments) => run::scenario(arguments, &mut std::io::stdout()).await,
+        // Started before there is a runtime.
+        Command::Floor(_) => Ok(false),
     }
 }

@@ -9,6 +9,7 @@ mod capitana;
 mod connect;
 mod engine;
 mod figures;
+mod floor;
 mod idle;
 mod limits;
 mod meter;
@@ -39,6 +40,7 @@ use limits::Limit;
 use rounds::Case;
 use stage::Stage;
 
+pub use floor::serve as serve_floor;
 pub use outcome::Outcome;
 
 /// How a benchmark is run.

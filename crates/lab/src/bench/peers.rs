@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::engine::Engine;
-use super::{Options, capitana, processes};
+use super::{Options, capitana, floor, processes};
 use crate::lab::Lab;
 use crate::process::Process;
 
@@ -41,7 +41,10 @@ pub(super) fn engines(lab: &Lab, upstream: SocketAddr, options: &Options) -> Res
     for peer in &options.peers {
         match peer.as_str() {
             "envoy" => engines.push(envoy(lab, address(3), upstream)?),
-            other => bail!("there is no peer `{other}` that runs when asked for; there is `envoy`"),
+            floor::NAME => engines.push(floor::engine(lab, address(4), upstream)?),
+            other => {
+                bail!("there is no peer `{other}` that runs when asked for; there are `envoy` and `floor`")
+            }
         }
     }
     Ok(engines)
