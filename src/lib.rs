@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod disk;
 pub mod doctor;
 pub mod error;
 pub mod exit;

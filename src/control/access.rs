@@ -46,11 +46,6 @@ impl Credentials {
         let digest = access.auth.as_ref().map(digest).transpose()?;
         Ok(Self { digest, tls: access.tls.as_ref().map(|tls| read_tls(tls, ensemble)).transpose()? })
     }
-
-    /// The digest user.
-    pub(super) fn user(&self) -> Option<&str> {
-        self.digest.as_ref()?.split(':').next()
-    }
 }
 
 fn digest(secret: &Secret) -> Result<String, String> {

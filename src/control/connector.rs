@@ -1,17 +1,20 @@
 //! How a session with an ensemble is opened or gone on with. What is asked on it is `zookeeper`'s, when to try again
 //! the caller's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_rustls::rustls::ClientConfig;
 use zookeeper_client::{Client, Error as ZkError, SessionInfo};
 
-use super::access::{Creator, Credentials};
+use super::access::{Creator, Credentials, Tls};
 use super::coordinator::{CoordinatorError, Outcome};
 use super::diagnosis::diagnose;
 use super::failure::{failed, words};
 use super::saved::{self, SavedSession};
 use super::zookeeper::ZooKeeper;
 use crate::config::{ZooKeeperAccess, ZooKeeperAcl};
+use crate::disk::{Disk, PATIENCE};
 
 /// How to reach an ensemble, and who this is to it.
 #[derive(Debug, Clone)]
@@ -22,6 +25,7 @@ pub struct ZooKeeperConnector {
     pub session_timeout: Duration,
     access: ZooKeeperAccess,
     acl: ZooKeeperAcl,
+    disk: Disk,
 }
 
 /// What is left of a session that cannot be used any more: its id and password.
@@ -32,15 +36,24 @@ pub struct LastSession(SessionInfo);
 enum NoSession {
     /// The settings cannot be used.
     Settings(String),
-    /// The library's error, to a digest user of this name.
-    Failed(ZkError, Option<String>),
+    /// The library's error, to whom it was told.
+    Failed(ZkError, Shown),
+}
+
+/// What the servers were shown.
+struct Shown {
+    /// The digest user.
+    name: Option<String>,
+    /// None: in the clear.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl ZooKeeperConnector {
     /// Reaches `servers` as nobody, in the clear. What it creates is open to everybody.
     #[must_use]
     pub fn new(servers: String, session_timeout: Duration) -> Self {
-        Self { servers, session_timeout, access: ZooKeeperAccess::default(), acl: ZooKeeperAcl::Open }
+        let (access, acl, disk) = (ZooKeeperAccess::default(), ZooKeeperAcl::Open, Disk::default());
+        Self { servers, session_timeout, access, acl, disk }
     }
 
     /// The same, but as `access` says.
@@ -63,12 +76,12 @@ impl ZooKeeperConnector {
         let what = format!("connect to {}", self.servers);
         match self.open(None).await {
             Ok(session) => Ok(session),
-            Err(NoSession::Failed(ZkError::AuthFailed, name)) => {
-                Err(denied(what, words(&ZkError::AuthFailed, name.as_deref())))
+            Err(NoSession::Failed(ZkError::AuthFailed, shown)) => {
+                Err(denied(what, words(&ZkError::AuthFailed, shown.name.as_deref())))
             }
-            Err(NoSession::Failed(error, name)) => {
-                let told = diagnose(&self.servers, &self.access).await;
-                let error = failed(&what, &error, name.as_deref());
+            Err(NoSession::Failed(error, shown)) => {
+                let told = diagnose(&self.servers, shown.tls).await;
+                let error = failed(&what, &error, shown.name.as_deref());
                 Err(CoordinatorError { cause: told.unwrap_or(error.cause), ..error })
             }
             Err(NoSession::Settings(cause)) => Err(denied(what, cause)),
@@ -85,30 +98,39 @@ impl ZooKeeperConnector {
         match self.open(Some(last.0.clone())).await {
             Ok(session) => Ok(session),
             Err(NoSession::Failed(ZkError::SessionExpired, _)) => self.connect().await,
-            Err(NoSession::Failed(error, name)) => Err(failed(&what, &error, name.as_deref())),
+            Err(NoSession::Failed(error, shown)) => Err(failed(&what, &error, shown.name.as_deref())),
             Err(NoSession::Settings(cause)) => Err(denied(what, cause)),
         }
     }
 
     async fn open(&self, last: Option<SessionInfo>) -> Result<ZooKeeper, NoSession> {
-        let credentials = Credentials::read(&self.access, &self.servers).map_err(NoSession::Settings)?;
-        let name = credentials.user().map(str::to_owned);
+        let Credentials { digest, tls } = self.credentials().await.map_err(NoSession::Settings)?;
+        let name = digest.as_deref().map(|digest| digest.split(':').next().unwrap_or_default().to_owned());
         let mut connector =
             Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly();
-        if let Some(digest) = &credentials.digest {
+        if let Some(digest) = &digest {
             connector = connector.with_auth("digest", digest.as_bytes());
         }
         if let Some(last) = last {
             connector = connector.with_session(last);
         }
-        let client = match credentials.tls {
-            Some(tls) => connector.with_tls(tls.options).secure_connect(&self.servers).await,
-            None => connector.connect(&self.servers).await,
+        let (client, tls) = match tls {
+            Some(Tls { options, config }) => {
+                (connector.with_tls(options).secure_connect(&self.servers).await, Some(config))
+            }
+            None => (connector.connect(&self.servers).await, None),
         };
         match client {
             Ok(client) => Ok(ZooKeeper::new(client, Creator { name, acl: self.acl })),
-            Err(error) => Err(NoSession::Failed(error, name)),
+            Err(error) => Err(NoSession::Failed(error, Shown { name, tls })),
         }
+    }
+
+    /// A disk that hangs costs the session, and not the thread on which a server is fenced meanwhile.
+    async fn credentials(&self) -> Result<Credentials, String> {
+        let (access, servers) = (self.access.clone(), self.servers.clone());
+        let read = self.disk.within(PATIENCE, move || Ok(Credentials::read(&access, &servers))).await;
+        read.map_err(|error| format!("zookeeper-auth-file or a file for TLS: {error}"))?
     }
 }
 

@@ -13,9 +13,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as TlsError};
 
-use super::access::{Credentials, Tls};
-use crate::config::ZooKeeperAccess;
-
 /// How long one server that can be reached may take: a handshake in Java on a busy machine. All are asked at once; the
 /// caller tries to open a session again only after this.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -42,12 +39,8 @@ enum Finding {
     Answers,
 }
 
-/// Why no server of `ensemble` opens a session, in one line. None: it cannot be told.
-pub(super) async fn diagnose(ensemble: &str, access: &ZooKeeperAccess) -> Option<String> {
-    let tls = match Credentials::read(access, ensemble) {
-        Ok(credentials) => credentials.tls.map(|Tls { config, .. }| config),
-        Err(cause) => return Some(cause),
-    };
+/// Why no server of `ensemble` opens a session, over TLS if `tls` says so, in one line. None: it cannot be told.
+pub(super) async fn diagnose(ensemble: &str, tls: Option<Arc<ClientConfig>>) -> Option<String> {
     let probes = servers(ensemble).map(|(host, port)| {
         let tls = tls.clone();
         async move {

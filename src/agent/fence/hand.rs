@@ -25,7 +25,7 @@ const MOST_LINGERING: usize = 64;
 /// How long things may take, parts of the session timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How long statements that are under way may hold up the fence before they are ended.
+    /// How long statements that are under way may hold up the fence before they are ended, and how long the disk may.
     pub grace: Duration,
     /// How long the server may take for anything else.
     pub limit: Duration,

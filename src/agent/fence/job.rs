@@ -1,6 +1,7 @@
 //! What the fencer has done on the server, one job at a time, with the marker of a fence that is ours written before and
 //! removed after.
 
+use std::io;
 use std::time::Duration;
 
 use capitana_core::fence::Event;
@@ -77,12 +78,48 @@ impl Workshop {
                 return (None, None);
             }
         };
-        let event = if first { self.remember(&found).await } else { None };
-        (event, Some(found.run))
+        if !first {
+            self.marker.settle().await;
+            return (None, Some(found.run));
+        }
+        match self.remember(&found).await {
+            Ok(event) => (event, Some(found.run)),
+            // The next look is the first one again.
+            Err(cause) => {
+                if self.is_news(&cause) {
+                    tracing::warn!(cause, "whether a fence is that of an earlier run is not known yet");
+                }
+                (None, None)
+            }
+        }
     }
 
     /// The first look after a start.
-    async fn remember(&mut self, found: &Found) -> Option<Event> {
+    ///
+    /// # Errors
+    /// The disk does not answer.
+    async fn remember(&mut self, found: &Found) -> Result<Option<Event>, String> {
+        let ours = found.fenced && self.is_recorded(&found.run).await?;
+        self.see_privileges().await;
+        if ours {
+            return Ok(Some(Event::Remembered));
+        }
+        self.marker.remove().await;
+        Ok(None)
+    }
+
+    async fn is_recorded(&self, run: &Run) -> Result<bool, String> {
+        match self.marker.read().await {
+            Ok(recorded) => Ok(recorded.is_some_and(|recorded| recorded.is(run))),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(error.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "the record of a fence cannot be read: the fence there is counts as somebody else's");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn see_privileges(&mut self) {
         match self.hand.lacks(self.pace.limit).await {
             Ok(lacking) if !lacking.is_empty() => {
                 let lacking = lacking.join(", ");
@@ -91,12 +128,6 @@ impl Workshop {
             Ok(_) => {}
             Err(cause) => tracing::debug!(cause, "the account's privileges cannot be read"),
         }
-        let ours = self.marker.read().is_some_and(|run| run.is(&found.run)) && found.fenced;
-        if ours {
-            return Some(Event::Remembered);
-        }
-        self.forget();
-        None
     }
 
     async fn set(&mut self) -> (Option<Event>, Option<Run>) {
@@ -108,10 +139,7 @@ impl Workshop {
     }
 
     async fn set_now(&mut self, run: &Run) -> Event {
-        let path = self.marker.path().display().to_string();
-        if let Err(error) = self.marker.write(run, self.hand.lifts()) {
-            tracing::warn!(path, %error, "the fence cannot be recorded: restarted while it is set, the agent will not lift it");
-        }
+        self.marker.write(run, self.hand.lifts()).await;
         match self.hand.set(self.pace).await {
             Ok(()) => {
                 self.failure = None;
@@ -131,7 +159,7 @@ impl Workshop {
         match lifted {
             Ok(run) => {
                 self.failure = None;
-                self.forget();
+                self.marker.remove().await;
                 (Some(Event::Lifted), Some(run))
             }
             Err(cause) => {
@@ -141,13 +169,6 @@ impl Workshop {
                 }
                 (Some(Event::LiftFailed), None)
             }
-        }
-    }
-
-    fn forget(&self) {
-        if let Err(error) = self.marker.remove() {
-            let path = self.marker.path().display().to_string();
-            tracing::warn!(path, %error, "the record of a fence that is lifted cannot be removed");
         }
     }
 

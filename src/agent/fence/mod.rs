@@ -82,7 +82,8 @@ impl Fencer {
         metrics: Arc<AgentMetrics>,
     ) -> Self {
         let (mode, timeout, clock) = (config.fence, config.common.zookeeper_session_timeout, BootClock);
-        let hand = Hand::new(server, mode, config.user.clone());
+        let (hand, pace) = (Hand::new(server, mode, config.user.clone()), pace(timeout));
+        let marker = Marker::new(&config.state_directory, pace.grace);
         Self {
             fence: Fence::new(config.fence_quorum, clock.now(), timeout),
             mode,
@@ -91,7 +92,7 @@ impl Fencer {
             followed,
             peers: Peers::default(),
             round: None,
-            workshop: Some(Workshop::new(hand, Marker::new(&config.state_directory), pace(timeout))),
+            workshop: Some(Workshop::new(hand, marker, pace)),
             run: None,
             look_at: Instant::now(),
             retry_at: None,

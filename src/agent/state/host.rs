@@ -28,7 +28,7 @@ impl fmt::Display for Host {
 }
 
 /// This start of the machine. None: it cannot be told.
-pub(super) fn boot() -> Option<String> {
+pub(in crate::agent) fn boot() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }

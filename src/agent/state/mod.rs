@@ -11,21 +11,22 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use capitana_core::MemberData;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::control::SavedSession;
+use crate::disk::{Disk, PATIENCE};
 use crate::error::{Error, Origin};
-use file::Directory;
+pub(in crate::agent) use file::{Directory, Outlives};
 pub use host::Host;
+pub(in crate::agent) use host::boot;
 
-/// How long a disk may take. One that is stuck does not keep the agent from starting.
-const LIMIT: Duration = Duration::from_secs(5);
+/// What is kept of the agent itself.
+const FILE: &str = "agent.json";
 
 /// Who this agent is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,15 +83,10 @@ pub struct State {
 /// Another agent has it.
 pub async fn open(path: &Path, host: Host, place: Place) -> Result<(Option<State>, Identity), Error> {
     let (directory, on) = (path.to_owned(), host.clone());
-    let opened = tokio::task::spawn_blocking(move || start(&directory, on));
-    let opened = match timeout(LIMIT, opened).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(panicked)) => Err(io::Error::other(panicked)),
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-    };
-    match opened {
+    // A disk that is stuck does not keep the agent from starting.
+    match Disk::default().within(PATIENCE, move || start(&directory, on)).await {
         Ok((lock, directory, kept)) => {
-            let session = kept.session.as_ref().filter(|kept| kept.is_good(&place, host::boot().as_deref()));
+            let session = kept.session.as_ref().filter(|kept| kept.is_good(&place, boot().as_deref()));
             let identity = Identity {
                 guid: kept.guid.clone(),
                 incarnation: Some(kept.incarnation),
@@ -125,7 +121,7 @@ fn busy(path: &Path) -> Error {
 fn start(path: &Path, host: Host) -> io::Result<(File, Directory, Kept)> {
     let directory = Directory::make(path)?;
     let lock = directory.lock()?;
-    let known = directory.read()?.filter(|kept: &Kept| {
+    let known = directory.read(FILE)?.filter(|kept: &Kept| {
         let here = kept.host == host;
         if !here {
             tracing::warn!(made_on = %kept.host, this = %host, "the state directory is a copy of another node's: a new identity");
@@ -136,7 +132,7 @@ fn start(path: &Path, host: Host) -> io::Result<(File, Directory, Kept)> {
         Some(kept) => Kept { incarnation: kept.incarnation.saturating_add(1), ..kept },
         None => Kept { guid: Uuid::new_v4().to_string(), incarnation: 1, host, session: None },
     };
-    directory.write(&kept)?;
+    directory.replace(FILE, &kept, Outlives::Machine)?;
     Ok((lock, directory, kept))
 }
 
@@ -150,7 +146,7 @@ impl State {
     fn keep(lock: File, directory: Directory, kept: Kept, place: Place) -> Self {
         let (session, sessions) = watch::channel(None);
         tokio::spawn(write_on(lock, Arc::new(directory), kept, sessions));
-        Self { session, boot: host::boot(), place }
+        Self { session, boot: boot(), place }
     }
 
     /// Keeps `session` for the next start.
@@ -172,7 +168,7 @@ async fn write_on(
     while sessions.changed().await.is_ok() {
         kept.session.clone_from(&sessions.borrow_and_update());
         let (directory, kept) = (Arc::clone(&directory), kept.clone());
-        let written = tokio::task::spawn_blocking(move || directory.write(&kept)).await;
+        let written = spawn_blocking(move || directory.replace(FILE, &kept, Outlives::Machine)).await;
         if let Err(error) = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
             tracing::warn!(cause = %error, "the session is not kept: a killed agent will not go on with it (state-directory)");
         }

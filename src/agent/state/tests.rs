@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::agent::state::file::Directory;
 
 fn place() -> Place {
     let member = serde_json::from_str(r#"{"host":"db1","weight":100}"#).unwrap();
@@ -39,7 +38,7 @@ async fn reopen(path: &Path, state: State, place: Place) -> Identity {
 async fn remember(path: &Path, state: &State) {
     state.remember(saved());
     let there = || {
-        let kept: Option<Kept> = Directory::make(path).unwrap().read().unwrap();
+        let kept: Option<Kept> = Directory::make(path).unwrap().read(FILE).unwrap();
         kept.is_some_and(|kept| kept.session.is_some())
     };
     while !there() {
