@@ -17,7 +17,7 @@ use crate::galera::{self, Node};
 use crate::http;
 use crate::process::{Process, Recipe};
 use crate::slot::Slot;
-use crate::status::ProxyStatus;
+use crate::status::{AgentStatus, ProxyStatus};
 use crate::wait::wait_until;
 
 /// The port of clients on each proxy's own address.
@@ -88,6 +88,14 @@ impl Agent {
     /// Where it serves `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// What it says of its server and of itself.
+    ///
+    /// # Errors
+    /// It does not answer within a second.
+    pub async fn status(&self) -> Result<AgentStatus> {
+        http::get_json(self.admin, "/status").await
     }
 
     /// Where it tells a service manager how it is: whoever plays one binds this socket, and hears of it every half [`WATCHDOG`].

@@ -1,6 +1,7 @@
-//! Owns how the lab reads a proxy's `/status`: the part of it that scenarios need.
+//! Owns how the lab reads what a proxy and an agent say of themselves in `/status`: the parts of it that scenarios need.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What a proxy says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -61,4 +62,78 @@ pub struct Sessions {
     pub active: u64,
     /// Those of them that wait for a primary.
     pub held: u64,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AgentStatus {
+    /// Whether its server may lead.
+    pub fit: bool,
+    /// Why, for people.
+    pub reason: String,
+    /// The last check.
+    pub last_check: Option<LastCheck>,
+    /// The agent's own commits.
+    pub canary: Canary,
+    /// Its znode, if it has one.
+    pub registered: Option<Registered>,
+    /// The fence that it has set, for people. Null: none.
+    pub fenced: Value,
+    /// What it knows of its session with ZooKeeper.
+    pub zookeeper_lease: Lease,
+}
+
+/// An agent's last check.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LastCheck {
+    /// What speaks against the server. None: nothing.
+    pub problem: Option<String>,
+    /// What was read.
+    pub reading: Option<Reading>,
+}
+
+/// What a check has read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Reading {
+    /// `Synced` and the like.
+    pub wsrep_local_state_comment: Option<String>,
+}
+
+/// An agent's own commits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Canary {
+    /// Why none can be made, if that is so.
+    pub impossible_because: Option<String>,
+    /// What became of the last one.
+    pub last: Option<LastCommit>,
+}
+
+impl Canary {
+    /// Whether the last one was a row, and committed: only the agent of the server that leads writes any.
+    pub fn writes_rows(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.row && last.result == "done")
+    }
+}
+
+/// One commit of an agent's own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LastCommit {
+    /// Whether it was a row.
+    pub row: bool,
+    /// As in `capitana_agent_canaries_total`.
+    pub result: String,
+}
+
+/// An agent's znode.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Registered {
+    /// Its path.
+    pub path: String,
+}
+
+/// What an agent knows of its session with ZooKeeper.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Lease {
+    /// Whether the session is certainly there.
+    pub held: bool,
 }

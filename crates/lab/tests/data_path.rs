@@ -2,16 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-use std::process::{Command, Stdio};
+mod quick;
 
-use serde_json::Value;
-
-fn passes(scenario: &str) {
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args(["scenario", scenario, "--json"]).env("CAPITANA_LAB_QUICK", "1").stderr(Stdio::inherit());
-    let report: Value = serde_json::from_slice(&lab.output().unwrap().stdout).unwrap();
-    assert_eq!(report["pass"], true, "{report:#}");
-}
+use quick::passes;
 
 #[test]
 fn every_byte_arrives_after_one_side_has_ended_its_direction_and_nothing_is_left() {

@@ -3,19 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 
-use std::process::{Command, Stdio};
+mod quick;
 
-use serde_json::Value;
-
-/// Runs a scenario in its quick form and looks at figures.
-fn figures(scenario: &str, figures: &[(&str, f64)]) {
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args(["scenario", scenario, "--json"]).env("CAPITANA_LAB_QUICK", "1").stderr(Stdio::inherit());
-    let report: Value = serde_json::from_slice(&lab.output().unwrap().stdout).unwrap();
-    for (name, value) in figures {
-        assert_eq!(report["figures"][name].as_f64(), Some(*value), "{name} in {report:#}");
-    }
-}
+use quick::figures;
 
 #[test]
 fn an_agent_that_was_frozen_acts_on_nothing_stale() {

@@ -3,39 +3,32 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod quick;
+
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use capitana_lab::{APP, Lab, MONITOR, Process, Progress, client, http, program, wait_until};
 use mysql_async::prelude::Queryable;
-use serde_json::Value;
+use quick::passes;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs a scenario in its fast form.
-fn scenario(name: &str) {
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args(["scenario", name, "--json"]).env("CAPITANA_LAB_QUICK", "1").stderr(Stdio::inherit());
-    let output = lab.output().unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(output.status.success(), "{report:#}");
-}
-
 #[test]
 fn a_node_that_is_left_alone_leaves_the_election_and_acknowledges_nothing_that_the_others_lack() {
-    scenario("minority");
+    passes("minority");
 }
 
 #[test]
 fn a_node_that_joins_by_a_state_transfer_costs_no_client_anything() {
-    scenario("donor");
+    passes("donor");
 }
 
 #[test]
 fn a_replica_that_comes_and_goes_changes_no_primary() {
-    scenario("flapping");
+    passes("flapping");
 }
 
 /// HAProxy before the nodes of a lab, which asks the agents.

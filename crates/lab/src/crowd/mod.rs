@@ -8,13 +8,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::daemon;
 use crate::galera;
 use crate::http;
 use crate::lab::Lab;
 use crate::process::Process;
+use crate::status::AgentStatus;
 use crate::wait::wait_until;
 pub(crate) use register::{Entry, Register, Watcher};
 
@@ -29,16 +29,6 @@ pub struct Standing {
     process: Process,
     admin: SocketAddr,
     node: String,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    registered: Option<Registered>,
-}
-
-#[derive(Deserialize)]
-struct Registered {
-    path: String,
 }
 
 impl Standing {
@@ -88,7 +78,7 @@ impl Standing {
 
     /// The path of the znode that it says it has.
     pub async fn registered(&self) -> Option<String> {
-        let status: Status = http::get_json(self.admin, "/status").await.ok()?;
+        let status: AgentStatus = http::get_json(self.admin, "/status").await.ok()?;
         status.registered.map(|registered| registered.path)
     }
 

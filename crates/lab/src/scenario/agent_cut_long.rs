@@ -55,7 +55,7 @@ async fn cut(lab: &Lab, report: &mut Report) -> Result<()> {
     say.say(format_args!("{} leads {} after the cut", second.upstream, shown(opened - start)));
     report.millis("next_primary_opened_ms", opened - start);
     report.check(refused < opened, || "another primary was open before the server was fenced".to_owned());
-    let fenced = stage.agent().await?["fenced"].clone();
+    let fenced = stage.agent().await?.fenced;
     report.check(fenced.is_object(), || format!("the agent says that it has not fenced: {fenced}"));
 
     tokio::time::sleep(CUT.saturating_sub(start.elapsed())).await;

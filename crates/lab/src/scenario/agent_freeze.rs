@@ -48,7 +48,7 @@ async fn freeze(lab: &Lab, report: &mut Report) -> Result<()> {
     tokio::time::sleep(WATCHED).await;
     report.none("changes_of_primary_after", stage.witness.changes(thawed));
     stage.one_znode_each(report).await?;
-    let fenced = stage.agent().await?["fenced"].clone();
+    let fenced = stage.agent().await?.fenced;
     report.check(fenced.is_null(), || format!("its server is still fenced: {fenced}"));
     dies_meanwhile(&stage, report).await?;
     is_managed(&stage, report).await?;

@@ -6,16 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::scene::Routes;
 use super::{Scenario, in_lab};
 use crate::bank::quick;
 use crate::client;
-use crate::daemon::Agent;
 use crate::galera::{APP, MONITOR, Node};
-use crate::http;
 use crate::lab::Lab;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -36,12 +33,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "clients take all of the primary's connections, then its agent's as well: it stays primary",
     run: |progress| Box::pin(run(progress)),
 };
-
-#[derive(Deserialize)]
-struct AgentStatus {
-    fit: bool,
-    reason: String,
-}
 
 async fn run(progress: Progress) -> Result<Report> {
     let builder = Lab::builder().galera(3).zookeeper(1).agents(true).proxies(1);
@@ -64,12 +55,12 @@ async fn fill(lab: &Lab, report: &mut Report) -> Result<()> {
     .await?;
     lab.progress().say(format_args!("clients hold every connection of {}", node.name()));
     tokio::time::sleep(last).await;
-    let seen = status(agent).await?;
+    let seen = agent.status().await?;
     report.check(seen.fit, || format!("the agent, whose connections are open, says: {}", seen.reason));
 
     let mut killed = 0;
     wait_until(PATIENCE, "the agent has no connection and says so", async || {
-        if status(agent).await.ok()?.reason.contains("Too many connections") {
+        if agent.status().await.ok()?.reason.contains("Too many connections") {
             return Some(());
         }
         // The agent may have taken the place again before a client could.
@@ -79,12 +70,12 @@ async fn fill(lab: &Lab, report: &mut Report) -> Result<()> {
     .await?;
     lab.progress().say(format_args!("{killed} connections of its agent are killed, and taken by clients"));
     tokio::time::sleep(last).await;
-    let blind = status(agent).await?;
+    let blind = agent.status().await?;
     report.check(blind.fit, || format!("the agent, which has no connection, says: {}", blind.reason));
 
     drop(clients);
     wait_until(PATIENCE, "the agent checks again", async || {
-        (status(agent).await.ok()?.reason == "every check passed").then_some(())
+        (agent.status().await.ok()?.reason == "every check passed").then_some(())
     })
     .await?;
     report.count("agents_connections_killed", killed);
@@ -128,8 +119,4 @@ async fn kill_agents_connections(root: &mut Conn) -> Result<usize> {
         root.query_drop(format!("KILL CONNECTION {id}")).await?;
     }
     Ok(ids.len())
-}
-
-async fn status(agent: &Agent) -> Result<AgentStatus> {
-    http::get_json(agent.admin(), "/status").await
 }

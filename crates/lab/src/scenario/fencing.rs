@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::builder::Builder;
@@ -19,7 +18,7 @@ use crate::http;
 use crate::lab::Lab;
 use crate::load::Writers;
 use crate::report::Report;
-use crate::status::{ProxyStatus, Route};
+use crate::status::{AgentStatus, ProxyStatus, Route};
 use crate::wait::wait_until;
 
 use super::scene::{self, PATIENCE};
@@ -67,8 +66,8 @@ impl<'a> Stage<'a> {
     }
 
     /// What the primary's agent says of itself.
-    pub(super) async fn agent(&self) -> Result<Value> {
-        http::get_json(self.lab.agents()[self.primary].admin(), "/status").await
+    pub(super) async fn agent(&self) -> Result<AgentStatus> {
+        self.lab.agents()[self.primary].status().await
     }
 
     /// How many candidates of each node every proxy sees in the end: one each.

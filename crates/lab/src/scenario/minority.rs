@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +14,6 @@ use super::scene::{self, PATIENCE, ROWS, Scene};
 use super::{Scenario, in_lab};
 use crate::client;
 use crate::galera::{APP, Node};
-use crate::http;
 use crate::lab::Lab;
 use crate::load::Verdict;
 use crate::progress::{Progress, shown};
@@ -86,11 +84,8 @@ async fn isolate(node: &Node, on: bool) -> Result<()> {
 
 /// Waits until the agent of node `index` has no znode any more.
 async fn left_election(lab: &Lab, index: usize, cut: Instant) -> Result<Duration> {
-    let admin = lab.agents()[index].admin();
-    let left = async || {
-        let status: Value = http::get_json(admin, "/status").await.ok()?;
-        status["registered"].is_null().then(|| cut.elapsed())
-    };
+    let agent = &lab.agents()[index];
+    let left = async || agent.status().await.ok()?.registered.is_none().then(|| cut.elapsed());
     Ok(wait_until(PATIENCE, "the node that is alone has left the election", left).await?.0)
 }
 

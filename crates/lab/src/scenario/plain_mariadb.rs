@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
-use serde::Deserialize;
 
 use super::{Scenario, in_lab};
 use crate::client;
 use crate::election::Observer;
 use crate::galera::{APP, Node};
-use crate::http;
 use crate::lab::Lab;
 use crate::progress::{Progress, shown};
 use crate::report::Report;
@@ -27,22 +25,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "two ordinary MariaDB servers without Galera: one is elected, followed, and replaced",
     run: |progress| Box::pin(run(progress)),
 };
-
-#[derive(Deserialize)]
-struct AgentStatus {
-    canary: Canary,
-}
-
-#[derive(Deserialize)]
-struct Canary {
-    last: Option<LastCommit>,
-}
-
-#[derive(Deserialize)]
-struct LastCommit {
-    row: bool,
-    result: String,
-}
 
 async fn run(progress: Progress) -> Result<Report> {
     let builder = Lab::builder().plain().galera(2).zookeeper(1).agents(true).proxies(1);
@@ -99,10 +81,7 @@ async fn leads(lab: &Lab, node: usize) -> Result<bool> {
 /// The agent of the server that leads commits rows of its own.
 async fn canary(lab: &Lab, node: usize) -> Result<()> {
     let agent = &lab.agents()[node];
-    let committed = async || {
-        let status: AgentStatus = http::get_json(agent.admin(), "/status").await.ok()?;
-        status.canary.last.filter(|last| last.row && last.result == "done")
-    };
+    let committed = async || agent.status().await.ok()?.canary.writes_rows().then_some(());
     wait_until(PATIENCE, "the agent's rows are committed", committed).await.map(drop)
 }
 

@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use super::{Scenario, in_lab};
 use crate::election::Observer;
 use crate::galera::Disk;
-use crate::http;
 use crate::lab::Lab;
 use crate::progress::{Progress, shown};
 use crate::report::Report;
+use crate::status::AgentStatus;
 use crate::wait::wait_until;
 
 /// The last commit before the fault may have been a check's interval ago; then two commits in a row that are not answered.
@@ -24,37 +23,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "the primary's disk stops while it says that it is synced: it steps down",
     run: |progress| Box::pin(run(progress)),
 };
-
-#[derive(Deserialize)]
-struct AgentStatus {
-    fit: bool,
-    reason: String,
-    last_check: Option<LastCheck>,
-    canary: Canary,
-}
-
-#[derive(Deserialize)]
-struct LastCheck {
-    problem: Option<String>,
-    reading: Option<Reading>,
-}
-
-#[derive(Deserialize)]
-struct Reading {
-    wsrep_local_state_comment: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Canary {
-    impossible_because: Option<String>,
-    last: Option<LastCommit>,
-}
-
-#[derive(Deserialize)]
-struct LastCommit {
-    row: bool,
-    result: String,
-}
 
 async fn run(progress: Progress) -> Result<Report> {
     let mut report = Report::default();
@@ -76,10 +44,9 @@ async fn stuck(lab: &Lab, disk: Disk, report: &mut Report) -> Result<()> {
     let observer = Observer::connect(&lab.zookeeper()).await?;
     let (route, _) = lab.agreed_route(0, PATIENCE).await?;
     let primary = lab.node_at(&route.upstream).context("the primary is no node of the lab")?;
-    let node = &lab.nodes()[primary];
+    let (node, agent) = (&lab.nodes()[primary], &lab.agents()[primary]);
     wait_until(PATIENCE, "the agent's rows are committed", async || {
-        let last = status(lab, primary).await.ok()?.canary.last?;
-        (last.row && last.result == "done").then_some(())
+        agent.status().await.ok()?.canary.writes_rows().then_some(())
     })
     .await?;
     let znode = observer.candidate(&route.upstream).await?;
@@ -90,7 +57,7 @@ async fn stuck(lab: &Lab, disk: Disk, report: &mut Report) -> Result<()> {
             Ok(())
         })
         .await?;
-    let seen = status(lab, primary).await?;
+    let seen = agent.status().await?;
     lab.progress().say(format_args!("{} is out after {}: {}", node.name(), shown(gone), seen.reason));
     report.at_most("stepped_down_ms", gone, STEPPED_DOWN);
     report.check(!seen.fit, || "the agent takes its server for fit".to_owned());
@@ -125,8 +92,4 @@ async fn returns(lab: &Lab, leader: &str, report: &mut Report) -> Result<()> {
     let (route, _) = lab.agreed_route(0, PATIENCE).await?;
     report.check(route.upstream == leader, || format!("{} leads after the return", route.upstream));
     Ok(())
-}
-
-async fn status(lab: &Lab, node: usize) -> Result<AgentStatus> {
-    http::get_json(lab.agents()[node].admin(), "/status").await
 }
