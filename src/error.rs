@@ -1,5 +1,5 @@
-//! What can end a `capitana` command: each error names the thing, the cause and the remedy, whose fault it is, and
-//! the exit code. How a session ends is not an error of the daemon and is not here.
+//! What can end a `capitana` command: each error names the thing, the cause and the remedy; whose fault it is, and the exit
+//! code, are in `blame`. How a session ends is not an error of the daemon and is not here.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::exit;
+mod blame;
 
 /// Who has to act so that an error goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +245,19 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A template cannot be used: where, and what is wrong there.
+    #[error("template {0}")]
+    Template(String),
+
+    /// A file that a flag names cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
@@ -263,44 +276,6 @@ impl Error {
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { setting, address },
             io::ErrorKind::AddrNotAvailable => Self::AddressNotHere { setting, address },
             _ => Self::Listen { setting, address, source },
-        }
-    }
-
-    /// Who has to act.
-    #[must_use]
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Usage(_) | Self::Output(_) | Self::NotDrained { .. } => Fault::Client,
-            Self::Setting { .. }
-            | Self::Syntax { .. }
-            | Self::ReadFile { .. }
-            | Self::ReadNamed { .. }
-            | Self::AddressInUse { .. }
-            | Self::PermissionDenied { .. }
-            | Self::AddressNotHere { .. } => Fault::Configuration,
-            Self::ZooKeeper { .. } | Self::NotWithdrawn { .. } => Fault::ZooKeeper,
-            Self::NoPrimary { .. } | Self::Server { .. } | Self::Privilege { .. } => Fault::Upstream,
-            Self::Agent { .. } | Self::Listen { .. } | Self::System { .. } | Self::Internal(_) => {
-                Fault::Proxy
-            }
-        }
-    }
-
-    /// The exit code, of `exit`.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Setting { origin: Origin::Flag(_), .. } => exit::USAGE,
-            Self::Setting { .. } | Self::Syntax { .. } | Self::AddressNotHere { .. } => exit::CONFIG,
-            Self::ReadFile { .. } | Self::ReadNamed { .. } => exit::NO_INPUT,
-            Self::AddressInUse { .. } | Self::ZooKeeper { .. } | Self::Agent { .. } | Self::Server { .. } => {
-                exit::UNAVAILABLE
-            }
-            Self::PermissionDenied { .. } | Self::Privilege { .. } => exit::NO_PERMISSION,
-            Self::NoPrimary { .. } | Self::NotWithdrawn { .. } | Self::NotDrained { .. } => exit::TRY_AGAIN,
-            Self::Listen { .. } | Self::System { .. } => exit::OS_ERROR,
-            Self::Output(_) => exit::IO_ERROR,
-            Self::Internal(_) => exit::INTERNAL,
         }
     }
 }

@@ -15,6 +15,9 @@ pub const DANGER: u8 = 2;
 /// The command line is wrong: an unknown flag, a missing argument, a value that cannot be read (`EX_USAGE`).
 pub const USAGE: u8 = 64;
 
+/// A file holds what cannot be used: a template with a mistake (`EX_DATAERR`).
+pub const DATA_ERROR: u8 = 65;
+
 /// A file that was named does not exist or cannot be read (`EX_NOINPUT`).
 pub const NO_INPUT: u8 = 66;
 

@@ -40,6 +40,7 @@ fn run(request: Request) -> Result<u8, Error> {
         Request::Agent(matches) => agent::run(start::<AgentSettings>(matches)?),
         Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),
+        Request::Services(args, matches) => args.run(&matches, out),
         Request::Primary(args, matches) => args.run(&matches, out),
         Request::Doctor(args, matches) => return args.run(&matches, out),
         Request::CheckConfig(args) => args.run(out, &mut io::stderr()),

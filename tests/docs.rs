@@ -16,6 +16,7 @@ use capitana::config::settings::Change;
 use clap::CommandFactory;
 
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const PAGES: &str = "docs";
 const DASHBOARD: &str = "grafana/capitana.json";
 
 /// A proxy with a primary that is not there, and an agent without ZooKeeper, without a server and without a state.
@@ -25,6 +26,13 @@ const AGENT: [&str; 7] =
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents at the top, and every page.
+fn documents() -> Vec<String> {
+    let pages = fs::read_dir(root().join(PAGES)).unwrap();
+    let pages = pages.map(|page| format!("{PAGES}/{}", page.unwrap().file_name().to_str().unwrap()));
+    DOCUMENTS.into_iter().map(str::to_owned).chain(pages).collect()
 }
 
 fn read(name: &str) -> String {
@@ -152,11 +160,17 @@ fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
 
 #[test]
 fn every_link_and_every_path_in_the_documents_leads_somewhere() {
-    let missing: Vec<_> = DOCUMENTS
+    let missing: Vec<_> = documents()
         .into_iter()
         .flat_map(|name| {
-            let document = read(name);
-            let links = links(&document).into_iter().chain(paths(&document));
+            let document = read(&name);
+            let beside = Path::new(&name).parent().unwrap().to_str().unwrap().to_owned();
+            let from_root = |link: String| match (beside.as_str(), link.strip_prefix("../")) {
+                ("", _) => link,
+                (_, Some(above)) => above.to_owned(),
+                (directory, None) => format!("{directory}/{link}"),
+            };
+            let links = links(&document).into_iter().map(from_root).chain(paths(&document));
             links
                 .filter(|link| !leads_somewhere(link))
                 .map(|link| format!("{name}: {link}"))
@@ -224,8 +238,8 @@ fn every_test_that_the_architecture_names_exists() {
 fn every_scenario_that_the_documents_name_exists() {
     let mut sources = String::new();
     sources_below(&root().join("crates/lab/src/scenario"), &mut sources);
-    for document in DOCUMENTS {
-        for rest in read(document).split("scenario `").skip(1) {
+    for document in documents() {
+        for rest in read(&document).split("scenario `").skip(1) {
             let name = rest.split('`').next().unwrap();
             assert!(
                 sources.contains(&format!("name: \"{name}\",")),

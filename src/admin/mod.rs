@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use capitana_core::limit::RateLimit;
+use capitana_core::services::list::Services;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -56,6 +57,12 @@ pub trait AdminView: Send + Sync + 'static {
 
     /// Ends a client session; false: there is none of this number. None: as for `sessions`.
     fn end_session(&self, _id: u64) -> Option<Answer<bool>> {
+        None
+    }
+
+    /// The running processes as they stand in ZooKeeper, for `/sd`, or why that cannot be said. None: this daemon does not
+    /// know ZooKeeper.
+    fn services(&self) -> Option<Answer<Result<Arc<Services>, String>>> {
         None
     }
 

@@ -1,6 +1,7 @@
 //! What each path of the admin endpoint answers. No IO: others are asked through the `AdminView`.
 
 use bytes::Bytes;
+use capitana_core::services::targets::targets;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -13,7 +14,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const HELP: &str = "/metrics  Prometheus text\n/healthz  200 while the process lives\n\
                     /readyz   200 when it does its work, else 503 and why\n/status   JSON\n\
-                    /config   every setting that holds, and where it comes from\n/help     this text\n";
+                    /config   every setting that holds, and where it comes from\n\
+                    /sd       all processes, as Prometheus' HTTP service discovery\n/help     this text\n";
 
 pub(super) async fn answer<B>(
     request: &Request<B>,
@@ -31,6 +33,7 @@ pub(super) async fn answer<B>(
     match (path.strip_prefix("/sessions/"), request.method()) {
         (Some(id), &Method::DELETE) => end_session(id, view).await,
         (None, &Method::GET | &Method::HEAD) if path == "/sessions" => sessions(view).await,
+        (None, &Method::GET | &Method::HEAD) if path == "/sd" => service_discovery(view).await,
         _ => answer_now(request, registry, view),
     }
 }
@@ -64,6 +67,20 @@ async fn carry_out<B>(
             respond(status, JSON, format!("{:#}\n", ordered.answer).into())
         }
         None => text(StatusCode::NOT_FOUND, "only an agent leaves and joins the election\n".into()),
+    }
+}
+
+/// Prometheus keeps the list it has when it gets no 200: what is not known now is not answered from memory.
+async fn service_discovery(view: &dyn AdminView) -> Response<Full<Bytes>> {
+    let Some(services) = view.services() else {
+        return text(StatusCode::NOT_FOUND, "no ZooKeeper is known here\n".into());
+    };
+    match services.await {
+        Ok(list) => match serde_json::to_vec(&targets(&list.services)) {
+            Ok(body) => respond(StatusCode::OK, JSON, body.into()),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 

@@ -33,14 +33,10 @@ pub(super) async fn take(config: &AgentConfig) -> Result<(Member, Remembering), 
 }
 
 fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {
-    let Some(servers) = config.common.zookeeper.clone() else {
-        return Err(Error::Setting {
-            origin: Origin::Unset("zookeeper".to_owned()),
-            problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
-        });
-    };
-    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout);
-    Ok(connector.with_access(config.common.zookeeper_access.clone()).with_acl(config.common.zookeeper_acl))
+    ZooKeeperConnector::of(&config.common).ok_or_else(|| Error::Setting {
+        origin: Origin::Unset("zookeeper".to_owned()),
+        problem: "an agent needs ZooKeeper: give host:port[,host:port...][/chroot]".to_owned(),
+    })
 }
 
 fn data(config: &AgentConfig) -> MemberData {

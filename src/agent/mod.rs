@@ -36,10 +36,10 @@ use crate::admin::AdminServer;
 use crate::config::settings::AgentSettings;
 use crate::config::{AgentConfig, ServerAddress};
 use crate::error::Error;
-use crate::live::{self, Follow, Live};
+use crate::live::{self, Live};
 use crate::registrar::{Heart, Registrar};
 use crate::service::Service;
-use crate::side::{Presence, Side, SideView, describe, parts};
+use crate::side::Side;
 use crate::signals::{Signal, Signals};
 use service::Teller;
 
@@ -145,7 +145,9 @@ impl Agent {
             node: config.common.node_name.clone(),
             registration: registration.clone(),
         };
-        let (side, side_view) = register(config, &metrics, follow).unzip();
+        let addresses = vec![config.advertise.to_string()];
+        let side = Side::join(&config.common, "agent", addresses, metrics.side.clone(), follow);
+        let (side, side_view) = side.unzip();
         let view = AgentView {
             node: config.common.node_name.clone(),
             server: server_name(&config.server),
@@ -224,20 +226,6 @@ impl Agent {
         self.metrics.step_down(metrics::STOPPED);
         self.stop.cancel();
     }
-}
-
-/// Puts the agent into the list of services, and has its settings followed.
-fn register(
-    config: &AgentConfig,
-    metrics: &AgentMetrics,
-    follow: Option<Follow>,
-) -> Option<(Side, SideView)> {
-    let data = describe(&config.common, vec![config.advertise.to_string()]);
-    let registered = metrics.side.registered.clone();
-    let (presence, registered) = Presence::new(&config.common, "agent", &data, registered);
-    let side = Side::start(&config.common, parts(presence, follow), metrics.side.clone())?;
-    let view = SideView { status: side.status.clone(), registered };
-    Some((side, view))
 }
 
 /// Differs between processes and between calls.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use capitana_core::candidacy::Standing;
 use capitana_core::lease::{self, Lease};
+use capitana_core::services::list::Services;
 use capitana_core::{HostPort, Link};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -122,6 +123,10 @@ impl AdminView for AgentView {
             service: self.side.as_ref().map(SideView::now),
         };
         serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn services(&self) -> Option<Answer<Result<Arc<Services>, String>>> {
+        self.side.as_ref().map(SideView::services)
     }
 
     fn probe(&self, probe: Probe) -> Option<Result<String, String>> {

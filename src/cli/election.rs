@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use capitana_core::services::list::Services;
 use capitana_core::{AllowList, AllowRule, HostPort, View};
 use clap::{ArgMatches, Args};
 use tokio::time::timeout;
@@ -18,12 +19,13 @@ use crate::config::settings::{ElectionSettings, Group};
 use crate::config::source::{Documents, Source};
 use crate::config::value::Text;
 use crate::config::words::Period;
-use crate::control::ZooKeeperConnector;
 use crate::control::coordinator::{Coordinator, CoordinatorError, read_election};
+use crate::control::{ZooKeeper, ZooKeeperConnector};
 use crate::error::Error;
+use crate::side::read_services;
 
 /// The session asked of ZooKeeper: it is given back at the end, and a reader that is killed costs nobody anything.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// How long an answer that is there may wait for the session's end.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
@@ -83,6 +85,8 @@ pub(super) struct Election {
     pub(super) zookeeper: String,
     /// The znode whose children are the candidates.
     pub(super) path: String,
+    /// The znode below which the running processes are.
+    pub(super) services_path: String,
     allowed: AllowList,
     access: ZooKeeperAccess,
 }
@@ -131,6 +135,7 @@ impl ProxySide {
                 access,
                 zookeeper: zookeeper.value.0.clone(),
                 path: election.election_path.value.0.clone(),
+                services_path: election.services_path.value.0.clone(),
                 allowed: AllowList::new(rules.into_iter().map(|rule| rule.value).collect()),
             })),
             (None, Some(fixed)) => Ok(From::Fixed(fixed.value)),
@@ -144,11 +149,62 @@ impl ProxySide {
 }
 
 impl Election {
-    /// Reads the election, and says on a terminal what is waited for if it takes long.
+    /// Reads the election.
     pub(super) async fn read(&self, limit: Duration) -> Result<Reading, Error> {
+        self.ask(limit, async |session| self.election(session).await).await
+    }
+
+    /// Reads the election and the list of services. Where the latter cannot be read, the error is in its place.
+    pub(super) async fn read_all(
+        &self,
+        limit: Duration,
+    ) -> Result<(Reading, Result<Services, String>), Error> {
+        self.ask(limit, async |session| {
+            let reading = self.election(session).await?;
+            let services = read_services(session, &self.services_path, None).await;
+            let services = services.map(|(raw, _)| Services::read(raw)).map_err(|error| error.to_string());
+            Ok((reading, services))
+        })
+        .await
+    }
+
+    /// Reads the list of services, or those of one kind.
+    pub(super) async fn services(&self, kind: Option<&str>, limit: Duration) -> Result<Services, Error> {
+        self.ask(limit, async |session| {
+            let (raw, _) = read_services(session, &self.services_path, kind).await?;
+            Ok(Services::read(raw))
+        })
+        .await
+    }
+
+    /// How the ensemble is reached, with a session of this timeout.
+    pub(super) fn connector(&self, session_timeout: Duration) -> ZooKeeperConnector {
+        ZooKeeperConnector::new(self.zookeeper.clone(), session_timeout).with_access(self.access.clone())
+    }
+
+    /// Asks on a session of its own, and says on a terminal what is waited for if it takes long.
+    async fn ask<T>(
+        &self,
+        limit: Duration,
+        read: impl AsyncFnOnce(&ZooKeeper) -> Result<T, CoordinatorError>,
+    ) -> Result<T, Error> {
+        let asked = Box::pin(async {
+            let session = self.connector(SESSION_TIMEOUT).connect().await?;
+            let answer = read(&session).await?;
+            // The ensemble is not left with a session that must expire.
+            let _ = timeout(CLOSE_LIMIT, session.close()).await;
+            Ok(answer)
+        });
         let waiting_for = format!("ZooKeeper at {}", self.zookeeper);
-        let reading = patiently(&waiting_for, limit, self.within(limit, Box::pin(self.ask()))).await?;
-        reading.map_err(|error| self.error(format!("{}: {}", error.what, error.cause)))
+        let answer: Result<T, CoordinatorError> =
+            patiently(&waiting_for, limit, self.within(limit, asked)).await?;
+        answer.map_err(|error| self.error(format!("{}: {}", error.what, error.cause)))
+    }
+
+    async fn election(&self, session: &ZooKeeper) -> Result<Reading, CoordinatorError> {
+        session.sync(&self.path).await?;
+        let (raw, _) = read_election(session, &self.path).await?;
+        Ok(Reading { exists: raw.exists, view: View::read(&raw, &self.allowed) })
     }
 
     async fn within<T>(&self, limit: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
@@ -158,16 +214,6 @@ impl Election {
                 "no answer within {limit}; is it running, and can this host reach it? (--timeout waits longer)"
             ))
         })
-    }
-
-    async fn ask(&self) -> Result<Reading, CoordinatorError> {
-        let connector = ZooKeeperConnector::new(self.zookeeper.clone(), SESSION_TIMEOUT);
-        let session = connector.with_access(self.access.clone()).connect().await?;
-        session.sync(&self.path).await?;
-        let (raw, _) = read_election(&session, &self.path).await?;
-        // The ensemble is not left with a session that must expire.
-        let _ = timeout(CLOSE_LIMIT, session.close()).await;
-        Ok(Reading { exists: raw.exists, view: View::read(&raw, &self.allowed) })
     }
 
     fn error(&self, problem: String) -> Error {

@@ -3,11 +3,13 @@
 
 mod agent;
 mod check_config;
+mod columns;
 mod completions;
 mod doctor;
 mod election;
 mod primary;
 mod proxies;
+mod services;
 mod status;
 mod usage;
 mod wait;
@@ -21,6 +23,7 @@ pub use check_config::CheckConfigArgs;
 pub use completions::CompletionsArgs;
 pub use doctor::DoctorArgs;
 pub use primary::PrimaryArgs;
+pub use services::ServicesArgs;
 pub use status::StatusArgs;
 
 use crate::config::load::DaemonArgs;
@@ -60,6 +63,10 @@ enum Commands {
     #[command(after_help = status::EXAMPLES)]
     Status(StatusArgs),
 
+    /// List the running processes, or keep a file made of the list
+    #[command(after_help = services::EXAMPLES)]
+    Services(ServicesArgs),
+
     /// Print the current primary's host:port, for scripts
     #[command(after_help = primary::EXAMPLES)]
     Primary(PrimaryArgs),
@@ -96,6 +103,8 @@ pub enum Request {
     Order(OrderArgs, ArgMatches),
     /// Show the election; the settings are in the matches.
     Status(StatusArgs, ArgMatches),
+    /// List the running processes; the settings are in the matches.
+    Services(ServicesArgs, ArgMatches),
     /// Print the primary; the settings are in the matches.
     Primary(PrimaryArgs, ArgMatches),
     /// Look for what can be unsafe; the settings are in the matches.
@@ -130,6 +139,7 @@ fn request(matches: &ArgMatches) -> Result<Request, Error> {
             None => Request::Agent(own),
         },
         Commands::Status(args) => Request::Status(args, own),
+        Commands::Services(args) => Request::Services(args, own),
         Commands::Primary(args) => Request::Primary(args, own),
         Commands::Doctor(args) => Request::Doctor(args, own),
         Commands::CheckConfig(args) => Request::CheckConfig(args),

@@ -13,7 +13,7 @@ use super::diagnosis::diagnose;
 use super::failure::{failed, words};
 use super::saved::{self, SavedSession};
 use super::zookeeper::ZooKeeper;
-use crate::config::{ZooKeeperAccess, ZooKeeperAcl};
+use crate::config::{CommonConfig, ZooKeeperAccess, ZooKeeperAcl};
 use crate::disk::{Disk, PATIENCE};
 
 /// How to reach an ensemble, and who this is to it.
@@ -54,6 +54,13 @@ impl ZooKeeperConnector {
     pub fn new(servers: String, session_timeout: Duration) -> Self {
         let (access, acl, disk) = (ZooKeeperAccess::default(), ZooKeeperAcl::Open, Disk::default());
         Self { servers, session_timeout, access, acl, disk }
+    }
+
+    /// Reaches the ensemble that a daemon's settings name, as they say. None: they name none.
+    #[must_use]
+    pub fn of(config: &CommonConfig) -> Option<Self> {
+        let connector = Self::new(config.zookeeper.clone()?, config.zookeeper_session_timeout);
+        Some(connector.with_access(config.zookeeper_access.clone()).with_acl(config.zookeeper_acl))
     }
 
     /// The same, but as `access` says.

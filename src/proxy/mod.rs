@@ -163,9 +163,7 @@ fn first_route(config: &ProxyConfig) -> RouteState {
 
 fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatus>, JoinHandle<()>)> {
     let config = shared.config.load();
-    let servers = config.common.zookeeper.clone().filter(|_| config.primary.is_none())?;
-    let connector = ZooKeeperConnector::new(servers, config.common.zookeeper_session_timeout)
-        .with_access(config.common.zookeeper_access.clone());
+    let connector = ZooKeeperConnector::of(&config.common).filter(|_| config.primary.is_none())?;
     let path = config.common.election_path.clone();
     let (director, status) = Director::new(Arc::clone(shared), path.clone());
     let follower = tokio::spawn(follow::follow(connector, path, director, seed()));

@@ -6,18 +6,13 @@ use std::net::SocketAddr;
 use super::shared::Shared;
 use crate::config::{CommonConfig, host_name};
 use crate::live::Follow;
-use crate::side::{Presence, Side, SideView, describe, parts};
+use crate::side::{Side, SideView};
 
 /// Registers the proxy and follows its settings, unless its primary is fixed.
 pub fn start(shared: &Shared, follow: Option<Follow>) -> Option<(Side, SideView)> {
     let config = shared.config.load();
-    let metrics = shared.metrics.side.clone();
     let addresses = config.listen.iter().map(|listen| reachable(*listen, &config.common)).collect();
-    let data = describe(&config.common, addresses);
-    let (presence, registered) = Presence::new(&config.common, "proxy", &data, metrics.registered.clone());
-    let side = Side::start(&config.common, parts(presence, follow), metrics)?;
-    let view = SideView { status: side.status.clone(), registered };
-    Some((side, view))
+    Side::join(&config.common, "proxy", addresses, shared.metrics.side.clone(), follow)
 }
 
 /// Takes the proxy out of the list: clients that choose by it should not come any more.

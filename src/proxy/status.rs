@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana_core::failover::Failover;
+use capitana_core::services::list::Services;
 use capitana_core::{Link, Route};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -132,6 +133,10 @@ impl AdminView for ProxyView {
 
     fn settings(&self) -> String {
         self.config.borrow().lines.clone()
+    }
+
+    fn services(&self) -> Option<Answer<Result<Arc<Services>, String>>> {
+        self.side.as_ref().map(SideView::services)
     }
 
     fn sessions(&self) -> Option<Answer<serde_json::Value>> {

@@ -5,7 +5,7 @@ use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 use crate::metrics::Maker;
 
 /// The parts there can be: each has its label from the start.
-const PARTS: [&str; 2] = [super::presence::NAME, crate::live::PART];
+const PARTS: [&str; 3] = [super::presence::NAME, super::roster::NAME, crate::live::PART];
 
 /// What is counted of the side session.
 #[derive(Clone)]

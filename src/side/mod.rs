@@ -4,6 +4,7 @@
 
 mod metrics;
 mod presence;
+mod roster;
 mod session;
 mod status;
 
@@ -23,8 +24,10 @@ use crate::config::CommonConfig;
 use crate::control::{Coordinator, CoordinatorError, Watch, ZooKeeper, ZooKeeperConnector};
 use crate::live::Follow;
 
+use presence::{Presence, describe};
+
 pub use metrics::SideMetrics;
-pub use presence::{Presence, describe};
+pub use roster::{Reading, Roster, When, read_services};
 pub use session::run;
 pub use status::{Board, ServiceStatus, SideStatus, SideView, Standing};
 
@@ -45,6 +48,9 @@ pub trait Part<C>: Send + Sync + 'static {
     /// given up when the link goes down or takes too long, and then made again.
     fn round<'a>(&'a self, session: &'a C) -> Round<'a>;
 
+    /// The link has come up, for the first time or again; a round follows.
+    fn connected(&self) {}
+
     /// The longest time between two rounds that went well.
     fn interval(&self) -> Duration {
         REREAD
@@ -53,14 +59,6 @@ pub trait Part<C>: Send + Sync + 'static {
 
 /// One round of a part.
 pub type Round<'a> = Pin<Box<dyn Future<Output = Result<Watch, CoordinatorError>> + Send + 'a>>;
-
-/// What a daemon has on its session: its place in the list of services, and its settings where they are followed.
-#[must_use]
-pub fn parts(presence: Presence, follow: Option<Follow>) -> Vec<Arc<dyn Part<ZooKeeper>>> {
-    let mut parts: Vec<Arc<dyn Part<ZooKeeper>>> = vec![Arc::new(presence)];
-    parts.extend(follow.map(|follow| Arc::new(follow) as Arc<dyn Part<ZooKeeper>>));
-    parts
-}
 
 /// The session and what runs on it.
 pub struct Side {
@@ -71,21 +69,38 @@ pub struct Side {
 }
 
 impl Side {
-    /// Opens a session as `config` says, keeps the parts going on it, and opens another whenever one is over. None: there
-    /// is no ZooKeeper in the settings.
+    /// Opens a session, keeps the parts going on it, and opens another whenever one is over.
     #[must_use]
     pub fn start(
-        config: &CommonConfig,
+        connector: ZooKeeperConnector,
         parts: Vec<Arc<dyn Part<ZooKeeper>>>,
         metrics: SideMetrics,
-    ) -> Option<Self> {
-        let connector = ZooKeeperConnector::new(config.zookeeper.clone()?, config.zookeeper_session_timeout)
-            .with_access(config.zookeeper_access.clone())
-            .with_acl(config.zookeeper_acl);
+    ) -> Self {
         let (board, status) = Board::new(metrics);
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(connector, parts, board, stop.clone()));
-        Some(Self { task, stop, status })
+        Self { task, stop, status }
+    }
+
+    /// Puts a daemon of this kind into the list of services and has it read the list for whoever asks. `addresses` are those
+    /// where its clients reach it; `follow` reads its settings on the same session. None: there is no ZooKeeper in the settings.
+    #[must_use]
+    pub fn join(
+        config: &CommonConfig,
+        kind: &str,
+        addresses: Vec<String>,
+        metrics: SideMetrics,
+        follow: Option<Follow>,
+    ) -> Option<(Self, SideView)> {
+        let connector = ZooKeeperConnector::of(config)?;
+        let data = describe(config, addresses);
+        let (presence, registered) = Presence::new(config, kind, &data, metrics.registered.clone());
+        let roster = Arc::new(Roster::new(config.services_path.clone(), None, When::Asked));
+        let mut parts: Vec<Arc<dyn Part<ZooKeeper>>> = vec![Arc::new(presence), Arc::clone(&roster) as _];
+        parts.extend(follow.map(|follow| Arc::new(follow) as _));
+        let side = Self::start(connector, parts, metrics);
+        let view = SideView { status: side.status.clone(), registered, roster };
+        Some((side, view))
     }
 
     /// Ends the session, so that what stands in ZooKeeper only while this process runs is gone. Waits for that, a second at

@@ -1,5 +1,6 @@
 //! One session: its link, and the rounds of the parts on it, each in its own time. Opening sessions is `mod`'s.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,39 +62,44 @@ async fn rounds<C: Coordinator>(
     board: &Board,
 ) -> String {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1, Uuid::new_v4().as_u64_pair().0);
+    let mut connected = false;
     loop {
         if !is_up(&mut link, true).await {
             return "the session is not followed any more".to_owned();
         }
+        if !std::mem::replace(&mut connected, true) {
+            part.connected();
+        }
         let round = tokio::select! {
-            _ = is_up(&mut link, false) => continue,
+            _ = is_up(&mut link, false) => {
+                connected = false;
+                continue;
+            }
             round = timeout(ROUND_LIMIT, part.round(session)) => round.unwrap_or_else(|_| Err(too_long(part.name()))),
         };
         match round {
             Ok(watch) => {
                 backoff.reset();
                 board.well(part.name());
-                next(watch, part.interval(), &mut link).await;
+                connected = next(watch, part.interval(), &mut link).await;
             }
             Err(error) if error.outcome == Outcome::SessionOver => return error.to_string(),
             Err(error) => {
                 board.failed(part.name(), error.to_string());
-                tokio::select! {
-                    _ = is_up(&mut link, false) => {}
-                    () = sleep(backoff.wait()) => {}
-                }
+                connected = next(Box::pin(pending()), backoff.wait(), &mut link).await;
             }
         }
     }
 }
 
-/// Waits until another round is due.
-async fn next(watch: Watch, interval: Duration, link: &mut watch::Receiver<bool>) {
+/// Waits until another round is due; false: the link has gone down.
+async fn next(watch: Watch, interval: Duration, link: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
-        _ = is_up(link, false) => {}
+        _ = is_up(link, false) => return false,
         () = watch => sleep(SETTLE).await,
         () = sleep(interval) => {}
     }
+    true
 }
 
 /// Waits until the link is as it is wanted; false: nobody follows it any more.

@@ -2,12 +2,16 @@
 //! session's task; it decides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use capitana_core::Link;
+use capitana_core::services::list::Services;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::metrics::SideMetrics;
+use super::roster::Roster;
+use crate::admin::Answer;
 
 /// The session and its parts, for `/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,13 +32,15 @@ pub enum Standing {
     Failed(String),
 }
 
-/// What a daemon's `/status` says of the side session and of its place in the list of services.
-#[derive(Debug, Clone)]
+/// What a daemon's admin endpoint says of the side session and of the list of services.
+#[derive(Clone)]
 pub struct SideView {
     /// How the session stands.
     pub status: watch::Receiver<SideStatus>,
     /// Where this process is in the list, while it is.
     pub registered: watch::Receiver<Option<String>>,
+    /// Reads the list.
+    pub roster: Arc<Roster>,
 }
 
 /// One snapshot of it.
@@ -50,6 +56,32 @@ impl SideView {
     #[must_use]
     pub fn now(&self) -> ServiceStatus {
         ServiceStatus { registered: self.registered.borrow().clone(), side: self.status.borrow().clone() }
+    }
+
+    /// The list of services as it is in ZooKeeper now, or why that cannot be said.
+    #[must_use]
+    pub fn services(&self) -> Answer<Result<Arc<Services>, String>> {
+        let view = self.clone();
+        Box::pin(async move {
+            let cause = match &view.status.borrow().zookeeper {
+                Link::Up => None,
+                Link::Down(cause) => Some(format!("ZooKeeper cannot be reached: {cause}")),
+                Link::NeverUp(Some(cause)) => Some(format!("ZooKeeper has not been reached yet: {cause}")),
+                Link::NeverUp(None) => Some("ZooKeeper has not answered yet".to_owned()),
+            };
+            match cause {
+                Some(cause) => Err(cause),
+                None => view.roster.ask().await.map_err(|why| view.failure().unwrap_or(why)),
+            }
+        })
+    }
+
+    /// Why the list could not be read, if that is so.
+    fn failure(&self) -> Option<String> {
+        match self.status.borrow().parts.get(super::roster::NAME) {
+            Some(Standing::Failed(cause)) => Some(cause.clone()),
+            _ => None,
+        }
     }
 }
 

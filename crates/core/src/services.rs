@@ -1,5 +1,11 @@
 //! The running processes as they stand in ZooKeeper: what each writes of itself (`ServiceData`), and what it does about its
-//! own znode (`step`). Reading and writing them is the caller's.
+//! own znode (`step`). Those who read it have `list` (what is understood), `belief` (when a list is taken for true),
+//! `targets` (as Prometheus wants it) and `rendering` (when a file is written anew). Reading and writing are the caller's.
+
+pub mod belief;
+pub mod list;
+pub mod rendering;
+pub mod targets;
 
 use serde::{Deserialize, Serialize};
 

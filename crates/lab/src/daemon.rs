@@ -118,14 +118,16 @@ impl Proxy {
         let address = SocketAddr::from((slot.proxy(index), PROXY_PORT));
         let admin = SocketAddr::from((slot.proxy(index), PROXY_ADMIN));
         let mut arguments = daemons.common("proxy", admin);
+        let name = format!("proxy{}", index + 1);
         arguments.extend([OsString::from("--listen"), address.to_string().into()]);
+        arguments.extend(["--node-name", &name, "--admin-advertise", &admin.to_string()].map(OsString::from));
         if daemons.monitor {
             arguments.extend(["--monitor-user", galera::MONITOR].map(OsString::from));
             arguments.extend([OsString::from("--monitor-password-file"), monitor_password(slot)?.into()]);
         }
         arguments.extend(daemons.proxy.iter().map(OsString::from));
         let recipe = recipe(daemons.program.clone(), arguments);
-        let process = Process::new(slot.directory(), &format!("proxy{}", index + 1), recipe)?;
+        let process = Process::new(slot.directory(), &name, recipe)?;
         Ok(Self { process, address, admin })
     }
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use capitana_core::services::list::Services;
 use capitana_core::{Epoch, HostPort, Member, Skipped};
 use clap::{ArgMatches, Args};
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::error::{Error, Origin};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  capitana status --zookeeper zk1:2181    (asks the proxies that are registered)
   capitana status --zookeeper zk1:2181 --proxy app1:9307 --proxy app2:9307
   capitana status --config /etc/capitana/proxy.toml
   capitana status --zookeeper zk1:2181 --json | jq -r '.election.primary.upstream'
@@ -36,7 +38,7 @@ pub struct StatusArgs {
     election: ElectionArgs,
 
     /// Ask the proxy with this admin address for its view; may be given several times [default: the
-    /// admin address in a proxy's settings file]
+    /// admin address in a proxy's settings file, or else those that are registered]
     #[arg(long = "proxy", value_name = "HOST:PORT", value_delimiter = ',')]
     proxies: Vec<Text<Advertised>>,
 
@@ -46,11 +48,16 @@ pub struct StatusArgs {
 }
 
 /// Everything that is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Status {
     /// The election.
     pub(super) election: ElectionStatus,
-    /// The proxies in the order they were named.
+    /// The running processes as they are registered.
+    #[serde(flatten)]
+    pub(super) services: Services,
+    /// Why they could not be read.
+    pub(super) services_error: Option<String>,
+    /// What proxies say, in the order they were named or are registered.
     pub(super) proxies: Vec<Proxy>,
 }
 
@@ -123,24 +130,60 @@ fn bad_address(problem: &str) -> Error {
     Error::Setting { origin: Origin::Flag("proxy".to_owned()), problem: problem.to_owned() }
 }
 
-/// Asks ZooKeeper and the proxies at the same time. What ZooKeeper did not say is also the command's outcome.
+/// Asks ZooKeeper and the proxies that were named at the same time; where none was named, those that are registered. What
+/// ZooKeeper did not say is also the command's outcome.
 async fn gather(known: &Known, addresses: Vec<HostPort>) -> (Status, Result<(), Error>) {
-    let ((election, outcome), proxies) =
-        tokio::join!(election_status(&known.from, known.timeout), proxies::ask(addresses, known.timeout));
-    let mut status = Status { election, proxies };
+    let named = !addresses.is_empty();
+    let mut status = Status::default();
+    let (outcome, asked) = tokio::join!(status.ask_zookeeper(known), proxies::ask(addresses, known.timeout));
+    status.proxies = asked;
+    if !named {
+        status.proxies = proxies::ask(status.registered_proxies(), known.timeout).await;
+    }
     if let Some(newest) = proxies::newest_epoch(&status.proxies) {
         status.election.lead_since(newest);
     }
     (status, outcome)
 }
 
-async fn election_status(from: &From, limit: Duration) -> (ElectionStatus, Result<(), Error>) {
-    match from {
-        From::Election(election) => read(election, limit).await,
-        From::Fixed(primary) => {
-            let fixed_primary = Some(primary.clone());
-            (ElectionStatus { fixed_primary, ..ElectionStatus::default() }, Ok(()))
+impl Status {
+    async fn ask_zookeeper(&mut self, known: &Known) -> Result<(), Error> {
+        match &known.from {
+            From::Election(election) => self.read(election, known.timeout).await,
+            From::Fixed(primary) => {
+                self.election.fixed_primary = Some(primary.clone());
+                Ok(())
+            }
         }
+    }
+
+    async fn read(&mut self, election: &Election, limit: Duration) -> Result<(), Error> {
+        let status = &mut self.election;
+        status.zookeeper = Some(election.zookeeper.clone());
+        status.path = Some(election.path.clone());
+        let (reading, services) = match election.read_all(limit).await {
+            Ok(read) => read,
+            Err(error) => {
+                status.error = Some(error.to_string());
+                return Err(error);
+            }
+        };
+        if !reading.exists {
+            status.error = Some("the znode does not exist: no agent has registered yet".to_owned());
+        }
+        status.members = reading.view.members;
+        status.skipped = reading.view.skipped;
+        status.lead_since(Epoch(i64::MIN));
+        match services {
+            Ok(services) => self.services = services,
+            Err(why) => self.services_error = Some(why),
+        }
+        Ok(())
+    }
+
+    fn registered_proxies(&self) -> Vec<HostPort> {
+        let proxies = self.services.services.iter().filter(|service| service.kind == Kind::Proxy.to_string());
+        proxies.filter_map(|proxy| proxy.admin.clone()).collect()
     }
 }
 
@@ -149,29 +192,6 @@ impl ElectionStatus {
     fn lead_since(&mut self, newest: Epoch) {
         self.primary = self.members.iter().find(|member| member.epoch >= newest).cloned();
         self.epoch = self.primary.as_ref().map(|primary| primary.epoch);
-    }
-}
-
-async fn read(election: &Election, limit: Duration) -> (ElectionStatus, Result<(), Error>) {
-    let mut status = ElectionStatus {
-        zookeeper: Some(election.zookeeper.clone()),
-        path: Some(election.path.clone()),
-        ..ElectionStatus::default()
-    };
-    match election.read(limit).await {
-        Ok(reading) => {
-            if !reading.exists {
-                status.error = Some("the znode does not exist: no agent has registered yet".to_owned());
-            }
-            status.members = reading.view.members;
-            status.skipped = reading.view.skipped;
-            status.lead_since(Epoch(i64::MIN));
-            (status, Ok(()))
-        }
-        Err(error) => {
-            status.error = Some(error.to_string());
-            (status, Err(error))
-        }
     }
 }
 

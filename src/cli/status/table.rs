@@ -4,13 +4,22 @@ use std::io::{self, Write};
 
 use serde::Deserialize;
 
+use super::super::columns::{columns, row, shorten_line};
 use super::super::proxies::{Answer, Proxy, Shown};
+use super::super::services::table as services_table;
 use super::{ElectionStatus, Status};
 use crate::config::value::shorten;
 
 /// Prints the whole status.
 pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     election(&status.election, out)?;
+    if !status.services.services.is_empty() {
+        writeln!(out)?;
+        services_table::print(&status.services, out)?;
+    }
+    if let Some(error) = &status.services_error {
+        writeln!(out, "\nservices  unknown: {}", shorten_line(error))?;
+    }
     if !status.proxies.is_empty() {
         writeln!(out)?;
         proxies(status, out)?;
@@ -93,25 +102,4 @@ fn proxy_row(proxy: &Proxy, election: &ElectionStatus) -> Vec<String> {
         &shown.sessions.held.to_string(),
         shown.not_ready_because.as_deref().unwrap_or(elsewhere),
     ])
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(shorten_line).to_vec()
-}
-
-/// What came over the network must not reach the terminal as control characters.
-fn shorten_line(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-fn columns(rows: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
-    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len))
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max())
-        .map(Option::unwrap_or_default)
-        .collect();
-    for row in rows {
-        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }

@@ -1,0 +1,34 @@
+//! The list of services as text for people.
+
+use std::io::{self, Write};
+
+use capitana_core::services::list::{Service, Services};
+
+use super::super::columns::{columns, row};
+
+/// Prints the list.
+pub(in crate::cli) fn print(services: &Services, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![row(["KIND", "NODE", "ADDRESS", "ADMIN", "VERSION", "SINCE"])];
+    rows.extend(services.services.iter().map(line));
+    columns(&rows, out)?;
+    for left_out in &services.left_out {
+        writeln!(out, "left out  {}/{}: {}", left_out.kind, left_out.id, left_out.reason.label())?;
+    }
+    Ok(())
+}
+
+fn line(service: &Service) -> Vec<String> {
+    let admin = service.admin.as_ref().map(ToString::to_string);
+    row([
+        &service.kind,
+        or_dash(&service.node),
+        or_dash(&service.addresses.join(",")),
+        or_dash(admin.as_deref().unwrap_or_default()),
+        or_dash(&service.version),
+        or_dash(&service.since),
+    ])
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}

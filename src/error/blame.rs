@@ -1,0 +1,49 @@
+//! Who has to act so that an error goes away, and the exit code that scripts see of it.
+
+use super::{Error, Fault, Origin};
+use crate::exit;
+
+impl Error {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Usage(_)
+            | Self::Output(_)
+            | Self::NotDrained { .. }
+            | Self::Template(_)
+            | Self::WriteFile { .. } => Fault::Client,
+            Self::Setting { .. }
+            | Self::Syntax { .. }
+            | Self::ReadFile { .. }
+            | Self::ReadNamed { .. }
+            | Self::AddressInUse { .. }
+            | Self::PermissionDenied { .. }
+            | Self::AddressNotHere { .. } => Fault::Configuration,
+            Self::ZooKeeper { .. } | Self::NotWithdrawn { .. } => Fault::ZooKeeper,
+            Self::NoPrimary { .. } | Self::Server { .. } | Self::Privilege { .. } => Fault::Upstream,
+            Self::Agent { .. } | Self::Listen { .. } | Self::System { .. } | Self::Internal(_) => {
+                Fault::Proxy
+            }
+        }
+    }
+
+    /// The exit code, of `exit`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Setting { origin: Origin::Flag(_), .. } => exit::USAGE,
+            Self::Setting { .. } | Self::Syntax { .. } | Self::AddressNotHere { .. } => exit::CONFIG,
+            Self::ReadFile { .. } | Self::ReadNamed { .. } => exit::NO_INPUT,
+            Self::AddressInUse { .. } | Self::ZooKeeper { .. } | Self::Agent { .. } | Self::Server { .. } => {
+                exit::UNAVAILABLE
+            }
+            Self::PermissionDenied { .. } | Self::Privilege { .. } => exit::NO_PERMISSION,
+            Self::NoPrimary { .. } | Self::NotWithdrawn { .. } | Self::NotDrained { .. } => exit::TRY_AGAIN,
+            Self::Listen { .. } | Self::System { .. } => exit::OS_ERROR,
+            Self::Template(_) => exit::DATA_ERROR,
+            Self::Output(_) | Self::WriteFile { .. } => exit::IO_ERROR,
+            Self::Internal(_) => exit::INTERNAL,
+        }
+    }
+}
