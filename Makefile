@@ -6,10 +6,10 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test check bench install-demo install-test install-bench build-release clean
+.PHONY: help demo demo-check test check bench bench-instructions install-demo install-test install-bench build-release clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install-demo build-release ## a cluster, its agents and two proxies on this machine, until Ctrl-C
 	$(TARGET)/release/lab up
@@ -28,6 +28,11 @@ check: install-test ## formatting, and clippy with warnings as errors
 
 bench: install-bench build-release ## what capitana costs, beside a direct connection, HAProxy and nginx (half an hour)
 	$(TARGET)/release/lab bench all
+
+bench-instructions: install-bench ## how many instructions the relay takes, by valgrind
+	@version=$$($(CARGO) tree --invert gungraun-runner --depth 0 --edges all --prefix none | sed 's/.* v//'); \
+	$(CARGO) install --quiet --locked --root $(TARGET)/tools --version $$version gungraun-runner
+	GUNGRAUN_RUNNER=$(abspath $(TARGET)/tools/bin/gungraun-runner) $(CARGO) bench --bench instructions
 
 install-demo:
 	@scripts/install demo

@@ -1,5 +1,5 @@
 //! What capitana costs: the pure pieces alone, and the relay over loopback beside a direct connection in the same run.
-//! `cargo bench`, in less than a minute. Whole systems, with MariaDB and peers, are measured by the lab.
+//! `cargo bench --bench relay`, in less than a minute. Whole systems, with MariaDB and peers, are measured by the lab.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench is no library and may panic")]
 
