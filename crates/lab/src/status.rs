@@ -79,8 +79,8 @@ pub struct AgentStatus {
     pub registered: Option<Registered>,
     /// The fence that it has set, for people. Null: none.
     pub fenced: Value,
-    /// What it knows of its session with ZooKeeper.
-    pub zookeeper_lease: Lease,
+    /// What it knows of its session with ZooKeeper, once it has had one.
+    pub zookeeper_lease: Option<Lease>,
 }
 
 /// An agent's last check.

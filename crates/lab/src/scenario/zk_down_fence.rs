@@ -33,7 +33,7 @@ async fn down(lab: &Lab, report: &mut Report) -> Result<()> {
     scene::kill_ensemble(lab).await?;
     tokio::time::sleep(if quick() { DOWN_QUICK } else { DOWN }).await;
     let lease = stage.agent().await?.zookeeper_lease;
-    report.check(!lease.held, || "the agent has not noticed".to_owned());
+    report.check(lease.is_some_and(|lease| !lease.held), || "the agent has not noticed".to_owned());
     scene::start_ensemble(lab).await?;
     scene::followed(lab, lab.nodes().len()).await?;
     tokio::time::sleep(WATCHED).await;
