@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use capitana_core::threads::Thread;
-use mysql_async::{Error as SqlError, IoError, OptsBuilder, Row};
+use mysql_async::{Error as SqlError, IoError, OptsBuilder, Row, Value};
 
 /// Given at connect so that the client library does not ask for it: a node outside the primary component answers
 /// SELECT with error 1047. Replies here are small; the value is MariaDB's default.
@@ -35,11 +35,31 @@ pub const SHOW_THREADS: &str = "SHOW PROCESSLIST";
 #[must_use]
 pub fn threads(rows: &[Row]) -> Vec<Thread> {
     let thread = |row: &Row| {
-        let text = |name: &str| row.get_opt::<String, _>(name).and_then(Result::ok).unwrap_or_default();
-        let id = row.get_opt("Id")?.ok()?;
-        Some(Thread { id, user: text("User"), host: text("Host"), command: text("Command") })
+        let value = |name: &str| {
+            let column = row.columns_ref().iter().position(|column| column.name_str() == name)?;
+            text(row, column)
+        };
+        let word = |name: &str| value(name).unwrap_or_default();
+        let id = value("Id")?.parse().ok()?;
+        Some(Thread { id, user: word("User"), host: word("Host"), command: word("Command") })
     };
     rows.iter().filter_map(thread).collect()
+}
+
+/// A column as text, as well as it can be shown; none if it is NULL or not there. An answer is not taken on trust: the
+/// library's own conversions panic at what they do not expect.
+#[must_use]
+pub fn text(row: &Row, column: usize) -> Option<String> {
+    match row.as_ref(column)? {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        other => Some(other.as_sql(true)),
+    }
+}
+
+/// The names and values that SHOW answers; what lacks either is left out.
+pub fn pairs(rows: &[Row]) -> impl Iterator<Item = (String, String)> {
+    rows.iter().filter_map(|row| Some((text(row, 0)?, text(row, 1)?)))
 }
 
 /// An error without the library's wrapping.

@@ -87,7 +87,8 @@ impl Monitor {
                 }
                 Some(commit) = tried.recv() => self.on_commit(commit),
                 Ok(()) = self.tuning.changed() => self.retune(),
-                else => return,
+                // Half a monitor would go on with what it saw last: the agent ends, and is started anew.
+                _ = tasks.join_next() => return,
             }
         }
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use capitana_core::health::{Reading, STATUS_NAMES, VARIABLE_NAMES};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error as SqlError, IoError, Opts};
+use mysql_async::{Conn, DriverError, Error as SqlError, IoError, Opts, Row};
 
 use crate::config::{AgentConfig, ServerAddress};
 use crate::error::{Error, Origin};
-use crate::mariadb::{self, words};
+use crate::mariadb::{self, pairs, words};
 
 /// What every session of the agent's begins with: a row is committed at once; a check does not wait for replication; the
 /// wire's long statement is not killed for its length. A server need not know them all: MySQL knows only the first.
@@ -113,9 +113,9 @@ impl Server {
 /// # Errors
 /// The server's error; the connection can be used again unless `is_fatal`.
 pub async fn read(conn: &mut Conn) -> Result<Reading, SqlError> {
-    let status: Vec<(String, String)> = conn.query(show("STATUS", &STATUS_NAMES)).await?;
-    let variables: Vec<(String, String)> = conn.query(show("VARIABLES", &VARIABLE_NAMES)).await?;
-    Ok(Reading::parse(status.into_iter().chain(variables)))
+    let status: Vec<Row> = conn.query(show("STATUS", &STATUS_NAMES)).await?;
+    let variables: Vec<Row> = conn.query(show("VARIABLES", &VARIABLE_NAMES)).await?;
+    Ok(Reading::parse(pairs(&status).chain(pairs(&variables))))
 }
 
 /// Has the server sleep, so that something is outstanding on the connection and its end is noticed at once.

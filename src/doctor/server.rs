@@ -9,12 +9,12 @@ use capitana_core::doctor::server::{STATUS, Server, VARIABLES};
 use capitana_core::doctor::{Finding, bugs, reach};
 use capitana_core::version::release;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error as SqlError, Opts, OptsBuilder};
+use mysql_async::{Conn, Error as SqlError, Opts, OptsBuilder, Row};
 use tokio::time::timeout;
 
 use super::settings::purpose;
 use crate::config::{AgentConfig, MonitorAccount, Secret, ServerAddress};
-use crate::mariadb::{self, words};
+use crate::mariadb::{self, pairs, text, words};
 
 /// The server's errors that are about the account: access denied (1045, 1044, 1698), host not allowed (1130), no such
 /// authentication (1251, 1275), account locked (4151) or password expired (1862).
@@ -120,20 +120,17 @@ fn tcp(opts: OptsBuilder, address: &HostPort) -> OptsBuilder {
 async fn ask(conn: &mut Conn, subject: &str) -> Result<Facts, SqlError> {
     let list = |names: &[&str]| names.join("','");
     let show = |what: &str, names| format!("SHOW GLOBAL {what} WHERE Variable_name IN ('{}')", list(names));
-    let variables: Vec<(String, String)> = conn.query(show("VARIABLES", VARIABLES)).await?;
-    let status: Vec<(String, String)> = conn.query(show("STATUS", STATUS)).await?;
-    let grants: Vec<String> = conn.query("SHOW GRANTS").await?;
+    let variables: Vec<Row> = conn.query(show("VARIABLES", VARIABLES)).await?;
+    let status: Vec<Row> = conn.query(show("STATUS", STATUS)).await?;
+    let grants: Vec<Row> = conn.query("SHOW GRANTS").await?;
+    let grants = grants.iter().filter_map(|row| text(row, 0)).collect();
     let before = seconds();
-    let row: Option<(String, String)> =
-        conn.query_first("SELECT CURRENT_USER(), UNIX_TIMESTAMP(NOW(6))").await?;
+    let row: Vec<Row> = conn.query("SELECT CURRENT_USER(), UNIX_TIMESTAMP(NOW(6))").await?;
     let here = f64::midpoint(before, seconds());
-    let (name, clock) = row.unwrap_or_default();
+    let (name, clock) = pairs(&row).next().unwrap_or_default();
+    let values = pairs(&variables).chain(pairs(&status));
     Ok(Facts {
-        values: variables
-            .into_iter()
-            .chain(status)
-            .map(|(name, value)| (name.to_lowercase(), value))
-            .collect(),
+        values: values.map(|(name, value)| (name.to_lowercase(), value)).collect(),
         account: Account { subject: subject.to_owned(), name, grants },
         ahead: clock.parse::<f64>().map_or(0.0, |clock| clock - here),
     })

@@ -1,7 +1,7 @@
 //! Asks a server about its threads, on a monitoring connection: who sleeps, who is in a transaction. It owns that
 //! connection; what follows from the answer is `capitana_core::drain`'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use capitana_core::HostPort;
 use capitana_core::drain::Thread;
 use capitana_core::pulse::LIMIT;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error as SqlError};
+use mysql_async::{Conn, Error as SqlError, Row};
 use tokio::time::timeout;
 
 use super::monitor::connect;
 use crate::config::MonitorAccount;
-use crate::mariadb::words;
+use crate::mariadb::{text, words};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,29 +95,39 @@ async fn question(
 ) -> Result<(Conn, Option<HashMap<u32, Thread>>), SqlError> {
     let own = conn.id();
     conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
-    let transactions: Vec<(u32, Option<String>)> = conn
+    let transactions: Vec<Row> = conn
         .query(format!(
             "SELECT /*{nonce}*/ trx_mysql_thread_id, trx_query FROM information_schema.INNODB_TRX"
         ))
         .await?;
     conn.query_drop("ROLLBACK").await?;
-    let is_own = |(id, text): &(u32, Option<String>)| {
-        *id == own && text.as_ref().is_some_and(|text| text.contains(nonce))
-    };
+    let is_own =
+        |row: &Row| id(row) == Some(own) && text(row, 1).is_some_and(|question| question.contains(nonce));
     if !transactions.iter().any(is_own) {
         return Ok((conn, None));
     }
-    let rows: Vec<(u32, String, f64)> = match process_list(ids) {
+    let in_transaction: HashSet<u32> = transactions.iter().filter_map(id).collect();
+    let rows: Vec<Row> = match process_list(ids) {
         Some(sql) => conn.query(sql).await?,
         None => Vec::new(),
     };
-    let threads = rows.into_iter().map(|(id, command, ms)| {
-        let asleep = (command == "Sleep").then(|| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
-        let in_transaction = transactions.iter().any(|(other, _)| *other == id);
-        (id, Thread { asleep, in_transaction })
+    let threads = rows.iter().filter_map(|row| {
+        let id = id(row)?;
+        Some((id, Thread { asleep: asleep(row), in_transaction: in_transaction.contains(&id) }))
     });
     let threads = threads.collect();
     Ok((conn, Some(threads)))
+}
+
+/// The thread that a line is about.
+fn id(row: &Row) -> Option<u32> {
+    text(row, 0)?.parse().ok()
+}
+
+/// How long it has slept; what cannot be read counts as at work.
+fn asleep(row: &Row) -> Option<Duration> {
+    let ms: f64 = text(row, 2)?.parse().ok()?;
+    (text(row, 1)? == "Sleep").then(|| Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok())?
 }
 
 fn process_list(ids: &[u32]) -> Option<String> {

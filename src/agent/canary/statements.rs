@@ -2,9 +2,9 @@
 
 use capitana_core::health::{Canary, Commit};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error as SqlError};
+use mysql_async::{Conn, Error as SqlError, Row};
 
-use crate::mariadb::words;
+use crate::mariadb::{text, words};
 
 /// What an operator gives the agent's account, where it may not create the tables by itself.
 pub const REMEDY: &str = "GRANT CREATE, SELECT, INSERT, UPDATE ON capitana.* lets the agent make its tables";
@@ -83,11 +83,12 @@ async fn create(conn: &mut Conn) -> Result<(), SqlError> {
 
 /// `ANALYZE` tells its errors in rows, without their codes.
 async fn local(conn: &mut Conn) -> Result<(), SqlError> {
-    let rows: Vec<(String, String, String, String)> = conn.query(LOCAL).await?;
-    match rows.into_iter().find(|(_, _, kind, _)| kind.eq_ignore_ascii_case("error")) {
-        Some((_, _, _, message)) => Err(SqlError::Server(mysql_async::ServerError {
+    let rows: Vec<Row> = conn.query(LOCAL).await?;
+    let is_error = |row: &&Row| text(row, 2).is_some_and(|kind| kind.eq_ignore_ascii_case("error"));
+    match rows.iter().find(is_error) {
+        Some(row) => Err(SqlError::Server(mysql_async::ServerError {
             code: MISSING[1],
-            message,
+            message: text(row, 3).unwrap_or_default(),
             state: "HY000".to_owned(),
         })),
         None => Ok(()),

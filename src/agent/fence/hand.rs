@@ -13,7 +13,7 @@ use super::marker::Run;
 use crate::agent::server::{Failure, Server};
 use crate::clock::BootClock;
 use crate::config::FenceMode;
-use crate::mariadb::{SHOW_THREADS, threads, words};
+use crate::mariadb::{SHOW_THREADS, pairs, text, threads, words};
 
 /// What is read to know whether there is a fence, and in which run of the server.
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','wsrep_reject_queries')";
@@ -98,7 +98,7 @@ impl Hand {
     pub async fn lacks(&mut self, limit: Duration) -> Result<Vec<&'static str>, String> {
         let Some(fence) = self.mode.means() else { return Ok(Vec::new()) };
         let rows = self.ask("SHOW GRANTS", limit).await?;
-        let lines: Vec<String> = rows.iter().filter_map(|row| row.get_opt(0)?.ok()).collect();
+        let lines: Vec<String> = rows.iter().filter_map(|row| text(row, 0)).collect();
         let version = self.acts.as_ref().map(Conn::server_version);
         Ok(Grants::parse(&lines).lacking(&Need::fence(fence, version)))
     }
@@ -234,14 +234,12 @@ impl Hand {
 }
 
 fn found(mode: FenceMode, variables: &[Row], uptime: &[Row]) -> Found {
-    let text = |row: &Row, column: usize| row.get_opt::<String, _>(column)?.ok();
-    let pair = |row: &Row| Some((text(row, 0)?, text(row, 1)?));
     let (name, open) = match mode {
         FenceMode::Off | FenceMode::ReadOnly => ("read_only", "OFF"),
         FenceMode::Reject => ("wsrep_reject_queries", "NONE"),
     };
-    let value = variables.iter().filter_map(pair).find(|(n, _)| n.eq_ignore_ascii_case(name));
-    let seconds = uptime.first().and_then(pair).and_then(|(_, seconds)| seconds.parse().ok());
+    let value = pairs(variables).find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let seconds = pairs(uptime).next().and_then(|(_, seconds)| seconds.parse().ok());
     Found {
         fenced: value.is_some_and(|(_, value)| !value.eq_ignore_ascii_case(open)),
         run: Run::of(BootClock.now(), Duration::from_secs(seconds.unwrap_or_default())),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::agent::{Server, server_name};
 use crate::config::AgentConfig;
 use crate::error::Error;
-use crate::mariadb::{SHOW_THREADS, threads, words};
+use crate::mariadb::{SHOW_THREADS, text, threads, words};
 
 /// How often the server is asked. A proxy's drain ends sessions within tens of milliseconds; a person waits.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -45,7 +45,9 @@ impl Drained {
             .map_err(|failure| Error::Server { server: name.clone(), problem: failure.cause() })?;
         let mut drained = Self { conn, account: config.user.clone(), server: name };
         // Without the privilege it would see its own sessions only, and a server would look drained at once.
-        let grants = Grants::parse(&drained.ask::<String>("SHOW GRANTS").await?);
+        let rows = drained.ask("SHOW GRANTS").await?;
+        let lines: Vec<String> = rows.iter().filter_map(|row| text(row, 0)).collect();
+        let grants = Grants::parse(&lines);
         match grants.lacking(&Need::drain()).first() {
             None => Ok(drained),
             Some(privilege) => {
@@ -77,14 +79,11 @@ impl Drained {
     }
 
     async fn left(&mut self) -> Result<Left, Error> {
-        let rows: Vec<Row> = self.ask(SHOW_THREADS).await?;
+        let rows = self.ask(SHOW_THREADS).await?;
         Ok(Left::of(&threads(&rows), &self.account))
     }
 
-    async fn ask<T>(&mut self, question: &str) -> Result<Vec<T>, Error>
-    where
-        T: mysql_async::prelude::FromRow + Send + 'static,
-    {
+    async fn ask(&mut self, question: &str) -> Result<Vec<Row>, Error> {
         let problem = match timeout(LIMIT, self.conn.query(question)).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(error)) => words(&error),
