@@ -14,6 +14,7 @@ mod crowd;
 mod daemon;
 mod door;
 mod election;
+mod example;
 mod forwarder;
 mod galera;
 mod gate;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use capitana_lab::{APP, Lab, MONITOR, Process, Progress, client, http, program, wait_until};
 use mysql_async::prelude::Queryable;
-use quick::passes;
+use quick::{passes, passes_but_for};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,11 @@ fn a_node_that_joins_by_a_state_transfer_costs_no_client_anything() {
 #[test]
 fn a_replica_that_comes_and_goes_changes_no_primary() {
     passes("flapping");
+}
+
+#[test]
+fn prometheus_and_a_file_follow_processes_that_come_and_go() {
+    passes_but_for("discovery", &["_ms is"]);
 }
 
 /// HAProxy before the nodes of a lab, which asks the agents.

@@ -11,6 +11,7 @@ mod connections_full;
 mod crash_primary;
 mod data_path;
 mod detect_crash;
+mod discovery;
 mod donor;
 mod drain_race;
 mod drivers;
@@ -123,6 +124,7 @@ pub fn all() -> Vec<Scenario> {
         minority::SCENARIO,
         donor::SCENARIO,
         flapping::SCENARIO,
+        discovery::SCENARIO,
     ]
 }
 
