@@ -1,73 +1,18 @@
 //! What can end a `capitana` command: each error names the thing, the cause and the remedy; whose fault it is, and the exit
 //! code, are in `blame`. How a session ends is not an error of the daemon and is not here.
 
-use std::fmt;
+mod blame;
+mod origin;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-mod blame;
+use crate::config::keys::Kind;
 
-/// Who has to act so that an error goes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Whoever typed the command or opened the connection.
-    Client,
-    /// capitana, or the machine on which it runs.
-    Proxy,
-    /// MariaDB.
-    Upstream,
-    /// The ZooKeeper ensemble, or the way to it.
-    ZooKeeper,
-    /// Whoever wrote the settings.
-    Configuration,
-}
-
-/// Where a setting's value came from. Shown as the start of an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// A flag, without its dashes.
-    Flag(String),
-    /// An environment variable.
-    Environment(String),
-    /// A key in a settings file.
-    File {
-        /// The file, as it was named.
-        path: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// The key on that line.
-        key: String,
-    },
-    /// A key in a version of the settings in ZooKeeper.
-    ZooKeeper {
-        /// The znode.
-        path: String,
-        /// The version.
-        version: i32,
-        /// Counted from one.
-        line: usize,
-        /// The key on that line.
-        key: String,
-    },
-    /// Nobody set it: its default holds, or it has none.
-    Unset(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(flag) => write!(f, "--{flag}"),
-            Self::Environment(variable) => write!(f, "environment variable {variable}"),
-            Self::File { path, line, key } => write!(f, "{}:{line}: {key}", path.display()),
-            Self::ZooKeeper { path, version, line, key } => {
-                write!(f, "ZooKeeper {path} version {version}:{line}: {key}")
-            }
-            Self::Unset(key) => write!(f, "setting {key}"),
-        }
-    }
-}
+pub use blame::Fault;
+pub use origin::Origin;
 
 /// What ends a command. Its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +179,47 @@ pub enum Error {
         left: usize,
         /// Whose they are.
         who: String,
+    },
+
+    /// There are no settings in ZooKeeper, or not in this version.
+    #[error(
+        "ZooKeeper {path}: there are no settings{}: `capitana config history {kind}` lists what there is, \
+         `capitana config set {kind} FILE` writes some",
+        version.map(|version| format!(" of version {version}")).unwrap_or_default()
+    )]
+    NoSettings {
+        /// The znode.
+        path: String,
+        /// Which version was wanted; none: any.
+        version: Option<i32>,
+        /// Whose settings.
+        kind: Kind,
+    },
+
+    /// Somebody else has written settings in ZooKeeper.
+    #[error(
+        "ZooKeeper {path}: {}, and not {}: {changed}; nothing is written: look at it with `capitana config get`",
+        found.map_or("there is no version now".to_owned(), |found| format!("it is version {found} now")),
+        expected.map_or("none".to_owned(), |expected| expected.to_string())
+    )]
+    Conflict {
+        /// The znode.
+        path: String,
+        /// The version that was to be replaced.
+        expected: Option<i32>,
+        /// The version that is there.
+        found: Option<i32>,
+        /// Who has changed what.
+        changed: String,
+    },
+
+    /// Something was typed and is not written.
+    #[error("{cause}; what you have typed is in {}", path.display())]
+    Kept {
+        /// The file that has it.
+        path: PathBuf,
+        /// Why it is not written.
+        cause: Box<Error>,
     },
 
     /// The operating system refused something ordinary, such as a thread.

@@ -1,6 +1,6 @@
 //! The exit codes of the `capitana` command: those of BSD's `sysexits.h`, and what each is used for here; and two below
 //! them for what the doctor finds.
-//! Which error has which code is said in `error.rs`.
+//! Which error has which code is said in `error/blame.rs`.
 
 /// Everything went well (`EX_OK`).
 pub const OK: u8 = 0;

@@ -44,6 +44,7 @@ fn run(request: Request) -> Result<u8, Error> {
         Request::Primary(args, matches) => args.run(&matches, out),
         Request::Doctor(args, matches) => return args.run(&matches, out),
         Request::CheckConfig(args) => args.run(out, &mut io::stderr()),
+        Request::Config(args, matches) => args.run(&matches, out, &mut io::stderr()),
         Request::Completions(args) => args.run(out),
         Request::Print(text) => out.write_all(text.as_bytes()).map_err(Error::Output),
     }?;

@@ -24,7 +24,8 @@ fn the_command_line_is_well_formed() {
 #[test]
 fn the_help_lists_every_command() {
     let help = help(&["--help"]);
-    for command in ["proxy", "agent", "status", "primary", "doctor", "check-config", "completions"] {
+    for command in ["proxy", "agent", "status", "primary", "doctor", "check-config", "config", "completions"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
 }

@@ -10,8 +10,8 @@ use clap::{ArgMatches, Args};
 use tokio::time::timeout;
 
 use super::wait::patiently;
-use crate::config::ZooKeeperAccess;
 use crate::config::access::zookeeper_access;
+use crate::config::common::acl as acl_of;
 use crate::config::document::Document;
 use crate::config::keys::{self, Kind};
 use crate::config::load::FileArg;
@@ -19,6 +19,7 @@ use crate::config::settings::{ElectionSettings, Group};
 use crate::config::source::{Documents, Source};
 use crate::config::value::Text;
 use crate::config::words::Period;
+use crate::config::{ZooKeeperAccess, ZooKeeperAcl};
 use crate::control::coordinator::{Coordinator, CoordinatorError, read_election};
 use crate::control::{ZooKeeper, ZooKeeperConnector};
 use crate::error::Error;
@@ -56,6 +57,10 @@ struct ProxySide {
     /// Members that may be named
     #[arg(long, env = "CAPITANA_ALLOW_UPSTREAMS", value_name = "RULE", value_delimiter = ',', hide = true)]
     allow_upstreams: Vec<Text<AllowRule>>,
+
+    /// Who may do what with znodes that are created
+    #[arg(long, env = "CAPITANA_ZOOKEEPER_ACL", value_name = "CHOICE", hide = true)]
+    zookeeper_acl: Option<ZooKeeperAcl>,
 }
 
 /// Which election, after the settings file has been read.
@@ -75,7 +80,7 @@ pub(super) enum From {
     /// The settings name it: there is no election.
     Fixed(HostPort),
     /// ZooKeeper.
-    Election(Election),
+    Election(Box<Election>),
 }
 
 /// An election in ZooKeeper.
@@ -85,10 +90,13 @@ pub(super) struct Election {
     pub(super) zookeeper: String,
     /// The znode whose children are the candidates.
     pub(super) path: String,
+    /// The znode below which settings are kept; none: nowhere.
+    pub(super) config_path: Option<String>,
     /// The znode below which the running processes are.
     pub(super) services_path: String,
     allowed: AllowList,
     access: ZooKeeperAccess,
+    acl: ZooKeeperAcl,
 }
 
 /// One reading of an election.
@@ -130,14 +138,17 @@ impl ProxySide {
         let fixed = source.value("primary")?.or_else(|| self.primary.clone());
         // Whoever is told nothing of warnings here is told them by the daemon that has the same settings.
         let access = zookeeper_access(election, source, &mut Vec::new())?;
+        let acl = source.value("zookeeper_acl")?.or(self.zookeeper_acl);
         match (&election.zookeeper, fixed) {
-            (Some(zookeeper), _) => Ok(From::Election(Election {
+            (Some(zookeeper), _) => Ok(From::Election(Box::new(Election {
+                acl: acl_of(acl, &access, source)?,
                 access,
                 zookeeper: zookeeper.value.0.clone(),
                 path: election.election_path.value.0.clone(),
+                config_path: election.config_path.value.0.clone(),
                 services_path: election.services_path.value.0.clone(),
                 allowed: AllowList::new(rules.into_iter().map(|rule| rule.value).collect()),
-            })),
+            }))),
             (None, Some(fixed)) => Ok(From::Fixed(fixed.value)),
             (None, None) => Err(source.error(
                 "zookeeper",
@@ -179,21 +190,23 @@ impl Election {
 
     /// How the ensemble is reached, with a session of this timeout.
     pub(super) fn connector(&self, session_timeout: Duration) -> ZooKeeperConnector {
-        ZooKeeperConnector::new(self.zookeeper.clone(), session_timeout).with_access(self.access.clone())
+        ZooKeeperConnector::new(self.zookeeper.clone(), session_timeout)
+            .with_access(self.access.clone())
+            .with_acl(self.acl)
     }
 
-    /// Asks on a session of its own, and says on a terminal what is waited for if it takes long.
-    async fn ask<T>(
+    /// Does `work` on a session of its own, and says on a terminal what is waited for if it takes long.
+    pub(super) async fn ask<T>(
         &self,
         limit: Duration,
-        read: impl AsyncFnOnce(&ZooKeeper) -> Result<T, CoordinatorError>,
+        work: impl AsyncFnOnce(&ZooKeeper) -> Result<T, CoordinatorError>,
     ) -> Result<T, Error> {
         let asked = Box::pin(async {
             let session = self.connector(SESSION_TIMEOUT).connect().await?;
-            let answer = read(&session).await?;
+            let answer = work(&session).await;
             // The ensemble is not left with a session that must expire.
             let _ = timeout(CLOSE_LIMIT, session.close()).await;
-            Ok(answer)
+            answer
         });
         let waiting_for = format!("ZooKeeper at {}", self.zookeeper);
         let answer: Result<T, CoordinatorError> =

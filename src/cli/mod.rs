@@ -5,6 +5,7 @@ mod agent;
 mod check_config;
 mod columns;
 mod completions;
+mod config;
 mod doctor;
 mod election;
 mod primary;
@@ -21,6 +22,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 pub use agent::{AgentArgs, OrderArgs};
 pub use check_config::CheckConfigArgs;
 pub use completions::CompletionsArgs;
+pub use config::ConfigArgs;
 pub use doctor::DoctorArgs;
 pub use primary::PrimaryArgs;
 pub use services::ServicesArgs;
@@ -79,6 +81,10 @@ enum Commands {
     #[command(after_help = check_config::EXAMPLES)]
     CheckConfig(CheckConfigArgs),
 
+    /// Show and change the settings that all proxies, or all agents, have from ZooKeeper
+    #[command(after_help = config::EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+    Config(Box<ConfigArgs>),
+
     /// Print a script that completes capitana's commands and flags in a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(CompletionsArgs),
@@ -111,6 +117,8 @@ pub enum Request {
     Doctor(Box<DoctorArgs>, ArgMatches),
     /// Check settings files.
     CheckConfig(CheckConfigArgs),
+    /// Show or change settings in ZooKeeper; where that is, is in the matches.
+    Config(Box<ConfigArgs>, ArgMatches),
     /// Print a completion script.
     Completions(CompletionsArgs),
     /// Print this: the help or the version.
@@ -143,6 +151,7 @@ fn request(matches: &ArgMatches) -> Result<Request, Error> {
         Commands::Primary(args) => Request::Primary(args, own),
         Commands::Doctor(args) => Request::Doctor(args, own),
         Commands::CheckConfig(args) => Request::CheckConfig(args),
+        Commands::Config(args) => Request::Config(args, own),
         Commands::Completions(args) => Request::Completions(args),
     })
 }

@@ -54,7 +54,7 @@ fn admin_advertised(named: &mut Option<Text<HostPort>>, listen: SocketAddr) -> O
 }
 
 /// With nobody's name, "the creator" is nobody.
-fn acl(
+pub(crate) fn acl(
     named: Option<ZooKeeperAcl>,
     access: &ZooKeeperAccess,
     source: &Source<'_>,

@@ -89,7 +89,7 @@ impl Document {
     pub fn parse(place: Place, text: String) -> Result<Self, Error> {
         let entries = match DeTable::parse(&text) {
             Ok(table) => entries(table.get_ref()),
-            Err(error) => return Err(syntax(place, &text, &error)),
+            Err(error) => return Err(syntax(&place, &text, &error)),
         };
         Ok(Self { place, text, entries })
     }
@@ -145,6 +145,26 @@ impl Document {
         })
     }
 
+    /// What `after` says otherwise, an item for each key.
+    #[must_use]
+    pub fn differences(&self, after: &Self) -> Vec<String> {
+        let gone = self.entries.iter().filter(|entry| after.entry(&entry.key).is_none());
+        let gone = gone.map(|entry| format!("{} (gone)", shorten(&entry.key)));
+        let changed = after.entries.iter().filter_map(|entry| {
+            let (key, now) = (shorten(&entry.key), after.value_text(entry));
+            match self.entry(&entry.key).map(|before| self.value_text(before)) {
+                Some(before) if before == now => None,
+                Some(before) => Some(format!("{key} ({before} -> {now})")),
+                None => Some(format!("{key} (now {now})")),
+            }
+        });
+        changed.chain(gone).collect()
+    }
+
+    fn value_text(&self, entry: &Entry) -> String {
+        shorten(self.text.get(entry.value.clone()).unwrap_or_default())
+    }
+
     fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
@@ -168,7 +188,7 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
     entries
 }
 
-fn syntax(place: Place, text: &str, error: &toml::de::Error) -> Error {
+fn syntax(place: &Place, text: &str, error: &toml::de::Error) -> Error {
     let span = error.span().unwrap_or(0..0);
     let line = line(text, span.start);
     let found = text.get(span).unwrap_or_default().trim();

@@ -4,7 +4,7 @@
 //! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
 
 pub(crate) mod access;
-mod common;
+pub(crate) mod common;
 pub mod document;
 mod file;
 pub mod keys;

@@ -1,7 +1,22 @@
 //! Who has to act so that an error goes away, and the exit code that scripts see of it.
 
-use super::{Error, Fault, Origin};
+use super::{Error, Origin};
 use crate::exit;
+
+/// Who has to act so that an error goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Whoever typed the command or opened the connection.
+    Client,
+    /// capitana, or the machine on which it runs.
+    Proxy,
+    /// MariaDB.
+    Upstream,
+    /// The ZooKeeper ensemble, or the way to it.
+    ZooKeeper,
+    /// Whoever wrote the settings.
+    Configuration,
+}
 
 impl Error {
     /// Who has to act.
@@ -12,7 +27,10 @@ impl Error {
             | Self::Output(_)
             | Self::NotDrained { .. }
             | Self::Template(_)
-            | Self::WriteFile { .. } => Fault::Client,
+            | Self::WriteFile { .. }
+            | Self::NoSettings { .. }
+            | Self::Conflict { .. } => Fault::Client,
+            Self::Kept { cause, .. } => cause.fault(),
             Self::Setting { .. }
             | Self::Syntax { .. }
             | Self::ReadFile { .. }
@@ -34,12 +52,16 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Setting { origin: Origin::Flag(_), .. } => exit::USAGE,
             Self::Setting { .. } | Self::Syntax { .. } | Self::AddressNotHere { .. } => exit::CONFIG,
-            Self::ReadFile { .. } | Self::ReadNamed { .. } => exit::NO_INPUT,
+            Self::ReadFile { .. } | Self::ReadNamed { .. } | Self::NoSettings { .. } => exit::NO_INPUT,
+            Self::Kept { cause, .. } => cause.exit_code(),
             Self::AddressInUse { .. } | Self::ZooKeeper { .. } | Self::Agent { .. } | Self::Server { .. } => {
                 exit::UNAVAILABLE
             }
             Self::PermissionDenied { .. } | Self::Privilege { .. } => exit::NO_PERMISSION,
-            Self::NoPrimary { .. } | Self::NotWithdrawn { .. } | Self::NotDrained { .. } => exit::TRY_AGAIN,
+            Self::NoPrimary { .. }
+            | Self::NotWithdrawn { .. }
+            | Self::NotDrained { .. }
+            | Self::Conflict { .. } => exit::TRY_AGAIN,
             Self::Listen { .. } | Self::System { .. } => exit::OS_ERROR,
             Self::Template(_) => exit::DATA_ERROR,
             Self::Output(_) | Self::WriteFile { .. } => exit::IO_ERROR,

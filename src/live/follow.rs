@@ -4,7 +4,7 @@
 use capitana_core::liveconfig::Current;
 use tokio::sync::watch;
 
-use super::status::ConfigStatus;
+use super::status::{ConfigStatus, Standing};
 use super::store::Store;
 use crate::control::{Coordinator, CoordinatorError, Outcome, Watch};
 use crate::side::{Part, Round};
@@ -27,7 +27,7 @@ pub enum Watched {
 pub struct Follow {
     store: Store,
     told: watch::Sender<Watched>,
-    /// Says whether earlier versions are wanted.
+    /// Where it says that the current version is refused, those before it are read as well.
     status: watch::Receiver<ConfigStatus>,
 }
 
@@ -41,12 +41,13 @@ impl Follow {
 
     async fn look<C: Coordinator>(&self, session: &C) -> Result<Watch, CoordinatorError> {
         let mut status = self.status.clone();
-        let had_earlier = status.borrow_and_update().wants_earlier;
+        let had_earlier = status.borrow_and_update().standing == Standing::Refused;
         match self.read(session, had_earlier).await {
             Ok((current, watch)) => {
                 self.told.send_replace(Watched::Read(current));
                 Ok(Box::pin(async move {
-                    let asked = status.wait_for(|status| status.wants_earlier && !had_earlier);
+                    let asked =
+                        status.wait_for(|status| status.standing == Standing::Refused && !had_earlier);
                     tokio::select! {
                         () = watch => {}
                         Ok(_) = asked => {}

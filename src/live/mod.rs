@@ -3,6 +3,7 @@
 //! settings hold; which version of ZooKeeper's is used is decided in `capitana_core::liveconfig`, and what a daemon does with
 //! its settings is the daemon's.
 
+pub mod check;
 mod follow;
 pub mod metrics;
 mod status;
@@ -94,14 +95,14 @@ impl<D: Daemon> Live<D> {
     pub async fn changed(&mut self) {
         let Some(watched) = &mut self.watched else { return std::future::pending().await };
         if watched.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
     /// Reads the settings file again. Answers the settings that hold from now on, if they could be used.
     pub fn reload(&mut self) -> Option<&D::Config> {
         let read = read_file::<D>(&self.matches).map_err(|error| error.to_string());
-        match read.and_then(|file| self.reconsider(file)) {
+        match read.and_then(|file| self.reconsider(file.as_ref())) {
             Ok(()) => {
                 tracing::info!("settings reloaded");
                 Some(self.config())
@@ -129,7 +130,8 @@ impl<D: Daemon> Live<D> {
                 }
             }
         }
-        match self.reconsider(self.documents.file.clone()) {
+        let file = self.documents.file.clone();
+        match self.reconsider(file.as_ref()) {
             Ok(()) => Some(self.config()),
             // What holds has been checked with the same file, so that this cannot be unless something it names has gone.
             Err(error) => {
@@ -141,10 +143,10 @@ impl<D: Daemon> Live<D> {
     }
 
     /// Uses what can be used of this file and of what is in ZooKeeper.
-    fn reconsider(&mut self, file: Option<Document>) -> Result<(), String> {
+    fn reconsider(&mut self, file: Option<&Document>) -> Result<(), String> {
         let judge = |revision: Option<&Revision>| -> Result<Usable<D>, String> {
             let zookeeper = revision.map(|revision| self.document(revision)).transpose()?;
-            let documents = Documents { file: file.clone(), zookeeper };
+            let documents = Documents { file: file.cloned(), zookeeper };
             let together = put_together(&self.matches, &documents, Some(&self.holds.given));
             together.map(|together| (documents, together)).map_err(|error| error.to_string())
         };
@@ -162,7 +164,7 @@ impl<D: Daemon> Live<D> {
     }
 
     fn put_to_use(&mut self, choice: Choice<Usable<D>>) {
-        let Choice { settings: (documents, together), revision, refused, wants_earlier } = choice;
+        let Choice { settings: (documents, together), revision, refused } = choice;
         let before = std::mem::replace(&mut self.holds, together);
         self.documents = documents;
         let changed = differing(&before.loaded.effective, &self.holds.loaded.effective);
@@ -196,7 +198,6 @@ impl<D: Daemon> Live<D> {
             if was_read {
                 status.read(newest, revision.as_ref(), refused);
             }
-            status.wants_earlier = wants_earlier;
             status.restart_needed = restart;
             status.lines = lines;
         });

@@ -45,9 +45,6 @@ pub struct ConfigStatus {
     /// Every setting as it holds and where it comes from: a settings file again.
     #[serde(skip)]
     pub lines: String,
-    /// Whether versions before the newest one are to be read.
-    #[serde(skip)]
-    pub wants_earlier: bool,
 }
 
 impl ConfigStatus {
@@ -68,7 +65,6 @@ impl ConfigStatus {
             error: None,
             restart_needed: Vec::new(),
             lines: lines(effective, &[]),
-            wants_earlier: false,
         }
     }
 

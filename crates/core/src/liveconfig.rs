@@ -44,10 +44,8 @@ pub struct Choice<T> {
     pub settings: T,
     /// The version; none: the process's own settings alone.
     pub revision: Option<Revision>,
-    /// The current version, where it cannot be used.
+    /// The current version, where it cannot be used: then the versions that were kept have to be read.
     pub refused: Option<Refused>,
-    /// Whether the versions that were kept have to be read to know better.
-    pub wants_earlier: bool,
 }
 
 /// What a process knows of the settings in ZooKeeper, and which it uses.
@@ -104,21 +102,19 @@ impl LiveConfig {
         mut judge: impl FnMut(Option<&Revision>) -> Result<T, String>,
     ) -> Result<Choice<T>, String> {
         let mut refused = None;
-        let mut wants_earlier = false;
         if let Some(current) = &self.current {
             let why = match judge(Some(&current.revision)) {
                 Ok(settings) => return Ok(Choice::of(settings, Some(&current.revision))),
                 Err(why) => why,
             };
             refused = Some(Refused { version: current.revision.version, why });
-            wants_earlier = current.earlier.is_none();
             for revision in self.earlier(current) {
                 if let Ok(settings) = judge(Some(revision)) {
-                    return Ok(Choice { refused, wants_earlier, ..Choice::of(settings, Some(revision)) });
+                    return Ok(Choice { refused, ..Choice::of(settings, Some(revision)) });
                 }
             }
         }
-        Ok(Choice { refused, wants_earlier, ..Choice::of(judge(None)?, None) })
+        Ok(Choice { refused, ..Choice::of(judge(None)?, None) })
     }
 
     /// Remembers what was chosen: it may be needed when the next version cannot be used.
@@ -140,6 +136,6 @@ impl LiveConfig {
 
 impl<T> Choice<T> {
     fn of(settings: T, revision: Option<&Revision>) -> Self {
-        Self { settings, revision: revision.cloned(), refused: None, wants_earlier: false }
+        Self { settings, revision: revision.cloned(), refused: None }
     }
 }

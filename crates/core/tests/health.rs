@@ -201,6 +201,19 @@ fn passes(event: &Event) -> bool {
     matches!(event, Event::Polled { reading, .. } if reading.objection(false).is_none())
 }
 
+#[test]
+fn other_rules_hold_from_the_next_event_on_and_what_was_counted_counts() {
+    let mut health = Health::new(Rules { rise: 10, ..RULES }, at(0));
+    for second in 1..4 {
+        assert_eq!(health.on(polled(synced(), second), at(second)), Change::None);
+    }
+    health.follow(Rules { rise: 4, ..RULES });
+    assert!(!health.verdict().fit);
+    assert_eq!(health.on(polled(synced(), 4), at(4)), Change::BecameFit);
+    health.follow(Rules { fall: 1, ..RULES });
+    assert!(matches!(health.on(slow(), at(5)), Change::BecameUnfit(_)));
+}
+
 proptest! {
     #[test]
     fn a_server_is_fit_only_after_rise_passed_checks_and_for_fewer_than_fall_bad_ones(

@@ -38,6 +38,18 @@ fn fit() -> Health {
 }
 
 #[test]
+fn commits_that_are_forgotten_do_not_speak_against_the_server_any_more() {
+    let mut health = fit();
+    health.on(overdue(1, Local::Hangs), at(3));
+    health.on(overdue(2, Local::Hangs), at(4));
+    health.on(passed(5, 7), at(5));
+    assert!(!health.verdict().fit);
+    health.forget_commits();
+    health.on(passed(6, 7), at(6));
+    assert_eq!(health.on(passed(7, 7), at(7)), Change::BecameFit);
+}
+
+#[test]
 fn a_server_whose_commits_hang_is_unfit_after_fall_of_them_although_its_checks_pass() {
     let mut health = fit();
     assert_eq!(health.on(overdue(1, Local::Hangs), at(3)), Change::None);

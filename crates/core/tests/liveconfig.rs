@@ -48,7 +48,6 @@ fn a_bad_version_leaves_the_one_before_it_in_use_and_says_why() {
     assert_eq!(choice.settings, "good");
     let refused = choice.refused.unwrap();
     assert_eq!((refused.version, refused.why.as_str()), (1, "bad cannot be used"));
-    assert!(choice.wants_earlier);
 }
 
 #[test]
@@ -56,7 +55,6 @@ fn a_process_that_starts_under_a_bad_version_takes_the_newest_good_one_that_was_
     let kept = vec![revision(3, 0, "old"), revision(6, 2, "bad"), revision(5, 1, "good")];
     let choice = follow(&mut LiveConfig::default(), current(revision(6, 2, "bad"), Some(kept)));
     assert_eq!(choice.settings, "good");
-    assert!(!choice.wants_earlier);
 }
 
 #[test]
@@ -145,7 +143,7 @@ impl Model {
     /// As a process reads it: what was kept only if it asks for it.
     fn read_by(&self, live: &mut LiveConfig) -> Choice<String> {
         let choice = follow(live, self.current.clone());
-        if !choice.wants_earlier {
+        if choice.refused.is_none() {
             return choice;
         }
         let with_kept =

@@ -7,6 +7,7 @@ mod agent_freeze;
 pub mod agent_restart;
 mod canary_cost;
 mod checksums;
+mod config_live;
 mod connections_full;
 mod crash_primary;
 mod data_path;
@@ -121,6 +122,7 @@ pub fn all() -> Vec<Scenario> {
         lost_create_reply::SCENARIO,
         sequence_wrap::SCENARIO,
         zk_secure::SCENARIO,
+        config_live::SCENARIO,
         minority::SCENARIO,
         donor::SCENARIO,
         flapping::SCENARIO,

@@ -1,0 +1,206 @@
+//! What a daemon makes of settings in ZooKeeper, beside its flags and its file: against a ZooKeeper in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
+mod fake;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use capitana::config::ProxyConfig;
+use capitana::config::load::DaemonArgs;
+use capitana::config::settings::ProxySettings;
+use capitana::live::{ConfigStatus, Follow, Live, Standing};
+use capitana::side::Part;
+use clap::{Args, Command};
+use fake::FakeZooKeeper;
+use tempfile::TempDir;
+
+/// A proxy's settings, and what is between them and ZooKeeper.
+struct Proxy {
+    zookeeper: FakeZooKeeper,
+    live: Live<ProxySettings>,
+    follow: Follow,
+    file: PathBuf,
+    _directory: TempDir,
+}
+
+impl Proxy {
+    /// With this file, beside a ZooKeeper's name, and these flags.
+    fn new(zookeeper: &FakeZooKeeper, file: &str, flags: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("proxy.toml");
+        fs::write(&path, file).unwrap();
+        let command = DaemonArgs::<ProxySettings>::augment_args(Command::new("capitana"));
+        let config = ["capitana", "--zookeeper", "zk1", "--config", path.to_str().unwrap()];
+        let matches = command.try_get_matches_from(config.iter().chain(flags)).unwrap();
+        let mut live = Live::load(matches).unwrap();
+        let follow = live.follow().unwrap();
+        Self { zookeeper: zookeeper.clone(), live, follow, file: path, _directory: directory }
+    }
+
+    /// Reads ZooKeeper until there is nothing more to read.
+    async fn look(&mut self) -> ConfigStatus {
+        loop {
+            let before = self.status();
+            // A reading that fails is told of all the same.
+            let _ = Part::round(&self.follow, &self.zookeeper).await;
+            self.live.see();
+            if self.status() == before {
+                return before;
+            }
+        }
+    }
+
+    fn status(&self) -> ConfigStatus {
+        self.live.status().borrow().clone()
+    }
+
+    fn config(&self) -> &ProxyConfig {
+        self.live.config()
+    }
+
+    /// The line of `/config` about this setting.
+    fn line(&self, key: &str) -> String {
+        let lines = self.status().lines;
+        lines.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap().to_owned()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn zookeeper_beats_the_file_and_flags_beat_zookeeper() {
+    let zookeeper = FakeZooKeeper::new();
+    zookeeper.write("hold-timeout = \"5s\"\ndial-timeout = \"5s\"\n", true);
+    let mut proxy =
+        Proxy::new(&zookeeper, "hold-timeout = \"3s\"\ndrain-timeout = \"3s\"", &["--dial-timeout", "7s"]);
+    assert_eq!(proxy.config().hold_timeout, 3 * SECOND);
+    proxy.look().await;
+    let config = proxy.config();
+    assert_eq!(
+        (config.hold_timeout, config.dial_timeout, config.drain_timeout),
+        (5 * SECOND, 7 * SECOND, 3 * SECOND)
+    );
+}
+
+#[tokio::test]
+async fn where_each_setting_comes_from_is_shown() {
+    let zookeeper = FakeZooKeeper::new();
+    zookeeper.write("\nhold-timeout = \"5s\"\n", true);
+    let mut proxy = Proxy::new(&zookeeper, "drain-timeout = \"3s\"", &[]);
+    proxy.look().await;
+    assert_eq!(
+        proxy.line("hold-timeout"),
+        "hold-timeout = \"5s\"  # ZooKeeper /capitana/config/proxy version 0:2"
+    );
+    assert!(proxy.line("drain-timeout").ends_with("proxy.toml:1"));
+}
+
+#[tokio::test]
+async fn a_bad_version_is_used_in_no_part_and_named() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    zookeeper.write("dial-timeout = \"1s\"\nthreads = 3", false);
+    let status = proxy.look().await;
+    assert_eq!((status.standing, status.version, status.newest), (Standing::Refused, Some(0), Some(1)));
+    assert!(
+        status
+            .error
+            .unwrap()
+            .starts_with("ZooKeeper /capitana/config/proxy version 1:2: threads: it takes effect")
+    );
+    assert_eq!((proxy.config().hold_timeout, proxy.config().dial_timeout), (5 * SECOND, 2 * SECOND));
+}
+
+#[tokio::test]
+async fn a_proxy_that_starts_under_a_bad_version_uses_the_last_good_one() {
+    let zookeeper = FakeZooKeeper::new();
+    for text in ["hold-timeout = \"4s\"", "hold-timeout = \"5s\"", "hold-timeout = 5"] {
+        zookeeper.write(text, true);
+    }
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    let status = proxy.look().await;
+    assert_eq!((status.standing, status.version), (Standing::Refused, Some(1)));
+    assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+}
+
+#[tokio::test]
+async fn settings_that_are_deleted_lead_back_to_the_file() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "hold-timeout = \"3s\"", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    zookeeper.delete();
+    let status = proxy.look().await;
+    assert_eq!((status.standing, status.version), (Standing::Absent, None));
+    assert_eq!(proxy.config().hold_timeout, 3 * SECOND);
+}
+
+#[tokio::test]
+async fn settings_that_may_not_be_read_leave_everything_as_it_is() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    zookeeper.let_read(false);
+    let status = proxy.look().await;
+    assert_eq!((status.standing, status.version), (Standing::Unreadable, Some(0)));
+    assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+    zookeeper.let_read(true);
+    assert_eq!(proxy.look().await.standing, Standing::Applied);
+}
+
+#[tokio::test]
+async fn a_file_that_is_read_again_stays_below_zookeeper() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "hold-timeout = \"3s\"", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    fs::write(&proxy.file, "hold-timeout = \"4s\"\ndrain-timeout = \"4s\"\nthreads = 2").unwrap();
+    proxy.live.reload().unwrap();
+    let config = proxy.config();
+    assert_eq!((config.hold_timeout, config.drain_timeout, config.threads), (5 * SECOND, 4 * SECOND, None));
+    assert_eq!(proxy.status().restart_needed, ["threads"]);
+}
+
+#[tokio::test]
+async fn a_file_that_waits_for_a_restart_keeps_no_version_of_zookeepers_out() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    fs::write(&proxy.file, "threads = 2").unwrap();
+    proxy.live.reload().unwrap();
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    assert_eq!(proxy.look().await.standing, Standing::Applied);
+    assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_what_zookeeper_says_in_effect() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    fs::write(&proxy.file, "hold-timeout = 4").unwrap();
+    assert!(proxy.live.reload().is_none());
+    zookeeper.write("hold-timeout = \"6s\"", true);
+    proxy.look().await;
+    assert_eq!(proxy.config().hold_timeout, 6 * SECOND);
+}
+
+#[tokio::test]
+async fn what_is_no_toml_too_long_or_no_text_is_refused() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    for (bad, named) in
+        [(b"[".to_vec(), "not TOML"), (vec![b' '; 2_000_000], "at most"), (vec![0xff, 0], "not UTF-8")]
+    {
+        zookeeper.write(bad, false);
+        let status = proxy.look().await;
+        assert_eq!(status.standing, Standing::Refused);
+        assert!(status.error.as_ref().unwrap().contains(named), "{status:?}");
+    }
+}
