@@ -1,9 +1,13 @@
 //! Where log lines go and how they look: standard error, for people or as JSON. Installed once, by `main`.
 //! What is logged is said where it happens.
+//!
+//! A thread of its own writes the lines. Whoever reads them may stand still, or keep them on a disk that hangs: then lines are
+//! kept, and at last lost, and nothing else waits.
 
 use std::env;
 use std::io::{self, IsTerminal};
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -38,9 +42,13 @@ fn without_echo(filter: &str) -> &str {
 /// Puts another filter in the place of the one there is.
 type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String>>;
 
-/// What is logged, changed while the daemon runs.
+/// Lines that are kept while nobody takes them, some 20 MB of them.
+const MOST_LINES: usize = 100_000;
+
+/// What is logged, changed while the daemon runs. Dropped, it waits a moment for the lines that are left.
 pub struct LogControl {
     set: SetFilter,
+    _writer: WorkerGuard,
 }
 
 impl LogControl {
@@ -60,10 +68,12 @@ impl LogControl {
 pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
     let filter = parse_filter(without_echo(filter)).map_err(Error::Internal)?;
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    let (lines, writer) =
+        NonBlockingBuilder::default().buffered_lines_limit(MOST_LINES).lossy(true).finish(io::stderr());
     // Said on standard error, which panics when it is standard error that cannot be written: lines that cannot be
     // written are lost, and nothing else.
     let quiet = fmt().log_internal_errors(false);
-    let lines = quiet.with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
+    let lines = quiet.with_env_filter(filter).with_ansi(colours).with_writer(lines);
     let (installed, set): (_, SetFilter) = match format {
         LogFormat::Human => {
             let lines = lines.with_target(false).with_filter_reloading();
@@ -83,5 +93,5 @@ pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
         }
     };
     installed.map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(LogControl { set })
+    Ok(LogControl { set, _writer: writer })
 }
