@@ -64,6 +64,16 @@ fn the_status_of_an_election_that_cannot_be_read_says_why() {
 }
 
 #[test]
+fn who_knows_no_zookeeper_knows_no_services_and_who_cannot_reach_it_says_so() {
+    assert_eq!(get(idle().admin, "/sd").status, 404);
+    let proxy = Start::with(&["--zookeeper", "127.0.0.1:1"]).start();
+    proxy.status("it was tried", |status| !status["service"]["zookeeper"]["cause"].is_null());
+    let answer = get(proxy.admin, "/sd");
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("ZooKeeper has not been reached yet"), "{}", answer.body);
+}
+
+#[test]
 fn an_unknown_path_is_not_found_and_the_known_ones_are_listed() {
     let answer = get(idle().admin, "/nonsense");
     assert_eq!(answer.status, 404);

@@ -7,6 +7,8 @@ mod presence;
 mod roster;
 mod session;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,7 +96,8 @@ impl Side {
     ) -> Option<(Self, SideView)> {
         let connector = ZooKeeperConnector::of(config)?;
         let data = describe(config, addresses);
-        let (presence, registered) = Presence::new(config, kind, &data, metrics.registered.clone());
+        let (presence, registered) =
+            Presence::new(&config.services_path, kind, &data, metrics.registered.clone());
         let roster = Arc::new(Roster::new(config.services_path.clone(), None, When::Asked));
         let mut parts: Vec<Arc<dyn Part<ZooKeeper>>> = vec![Arc::new(presence), Arc::clone(&roster) as _];
         parts.extend(follow.map(|follow| Arc::new(follow) as _));

@@ -41,17 +41,17 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// A process of this kind, which says of itself what is in `data`. The receiver tells its znode's path while it is
+    /// A process of this kind below `services_path`, which says of itself what is in `data`. The receiver tells its znode's path while it is
     /// there.
     #[must_use]
     pub fn new(
-        config: &CommonConfig,
+        services_path: &str,
         kind: &str,
         data: &ServiceData,
         registered: IntGauge,
     ) -> (Self, watch::Receiver<Option<String>>) {
         let (at, receiver) = watch::channel(None);
-        let directory = format!("{}/{kind}", config.services_path);
+        let directory = format!("{services_path}/{kind}");
         let path = format!("{directory}/{}", Uuid::new_v4());
         (Self { directory, path, data: data.to_bytes(), registered, at }, receiver)
     }

@@ -8,9 +8,14 @@ use super::super::columns::{columns, row};
 
 /// Prints the list.
 pub(in crate::cli) fn print(services: &Services, out: &mut dyn Write) -> io::Result<()> {
+    if services.services.is_empty() {
+        writeln!(out, "no process is registered")?;
+    }
     let mut rows = vec![row(["KIND", "NODE", "ADDRESS", "ADMIN", "VERSION", "SINCE"])];
     rows.extend(services.services.iter().map(line));
-    columns(&rows, out)?;
+    if rows.len() > 1 {
+        columns(&rows, out)?;
+    }
     for left_out in &services.left_out {
         writeln!(out, "left out  {}/{}: {}", left_out.kind, left_out.id, left_out.reason.label())?;
     }
