@@ -19,6 +19,7 @@ mod forwarder;
 mod galera;
 mod gate;
 pub mod http;
+mod idle;
 mod keeper;
 mod lab;
 mod limit;

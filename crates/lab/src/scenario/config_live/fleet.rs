@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
-use crate::daemon;
 use crate::http;
+use crate::idle::Idle;
 use crate::lab::Lab;
 use crate::process::Process;
 use crate::wait::wait_until;
@@ -52,31 +51,8 @@ struct Line {
 impl Follower {
     /// Number `index` of this kind, not started.
     pub(super) fn new(lab: &Lab, kind: &'static str, index: usize) -> Result<Self> {
-        let port = if kind == "proxy" { 9307 } else { 9308 };
-        let admin = SocketAddr::from((lab.slot().other(index), port));
-        let name = format!("follower{}", index + 1);
-        let mut arguments = vec![
-            kind.to_owned(),
-            format!("--zookeeper={}", lab.zookeeper()),
-            "--zookeeper-session-timeout=4s".to_owned(),
-            format!("--admin-listen={admin}"),
-            "--log-format=json".to_owned(),
-        ];
-        match kind {
-            "proxy" => arguments.extend([format!("--listen={}:3306", admin.ip()), "--threads=1".to_owned()]),
-            _ => arguments.extend([
-                "--server=127.0.0.1:1".to_owned(),
-                format!("--advertise={}:3306", admin.ip()),
-                format!("--state-directory={}", lab.slot().directory().join(&name).join("state").display()),
-            ]),
-        }
-        let program = daemon::program()?;
-        let recipe = move || {
-            let mut command = Command::new(&program);
-            command.args(&arguments);
-            Ok(command)
-        };
-        Ok(Self { process: lab.process(&name, recipe)?, admin, kind })
+        let Idle { process, admin, kind } = Idle::new(lab, kind, index, &["--log-format=json"])?;
+        Ok(Self { process, admin, kind })
     }
 
     /// How its settings stand.

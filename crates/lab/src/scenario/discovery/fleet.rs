@@ -2,59 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::daemon;
 use crate::http;
+use crate::idle::Idle;
 use crate::lab::Lab;
-use crate::process::Process;
 use crate::wait::wait_until;
 
-/// How long ZooKeeper keeps the session of one that is killed or frozen.
-pub(super) const SESSION: Duration = Duration::from_secs(4);
 /// A process is up and registered within a second or two; anything else is a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One process.
-pub(super) struct Member {
-    pub(super) process: Process,
-    pub(super) admin: SocketAddr,
-}
-
-impl Member {
-    /// Number `index` of this kind, not started.
-    fn new(lab: &Lab, kind: &str, index: usize) -> Result<Self> {
-        let admin = SocketAddr::from((lab.slot().other(index), 9307));
-        let name = format!("{kind}-{}", index + 1);
-        let mut arguments = vec![
-            kind.to_owned(),
-            format!("--zookeeper={}", lab.zookeeper()),
-            format!("--zookeeper-session-timeout={}ms", SESSION.as_millis()),
-            format!("--node-name={name}"),
-            format!("--admin-listen={admin}"),
-            format!("--admin-advertise={admin}"),
-        ];
-        match kind {
-            "proxy" => arguments.extend([format!("--listen={}:3306", admin.ip()), "--threads=1".to_owned()]),
-            _ => arguments.extend([
-                "--server=127.0.0.1:1".to_owned(),
-                format!("--advertise={}:3306", admin.ip()),
-                format!("--state-directory={}", lab.slot().directory().join(&name).join("state").display()),
-            ]),
-        }
-        let program = daemon::program()?;
-        let recipe = move || {
-            let mut command = Command::new(&program);
-            command.args(&arguments);
-            Ok(command)
-        };
-        Ok(Self { process: lab.process(&name, recipe)?, admin })
-    }
-
+impl Idle {
     /// Starts it, and returns when it says that it is registered.
     pub(super) async fn start(&self) -> Result<()> {
         self.process.start().await?;
@@ -74,13 +35,17 @@ impl Member {
 }
 
 /// All of them, running or not.
-pub(super) struct Fleet(pub(super) Vec<Member>);
+pub(super) struct Fleet(pub(super) Vec<Idle>);
 
 impl Fleet {
-    /// This many proxies, and as many agents behind them, none started.
+    /// So many proxies, and behind them so many agents, none started.
     pub(super) fn new(lab: &Lab, proxies: usize, agents: usize) -> Result<Self> {
         let kinds = std::iter::repeat_n("proxy", proxies).chain(std::iter::repeat_n("agent", agents));
-        kinds.enumerate().map(|(index, kind)| Member::new(lab, kind, index)).collect::<Result<_>>().map(Self)
+        kinds
+            .enumerate()
+            .map(|(index, kind)| Idle::new(lab, kind, index, &[]))
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     /// The admin addresses of those that run.

@@ -14,12 +14,13 @@ use super::scene::{kill_ensemble, start_ensemble};
 use super::{Scenario, in_lab};
 use crate::bank::quick;
 use crate::example;
+use crate::idle::{Idle, SESSION};
 use crate::lab::Lab;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::wait::wait_until;
 use file::Kept;
-use fleet::{Fleet, Member, SESSION, answer};
+use fleet::{Fleet, answer};
 use prometheus::{OWN_TIME, Prometheus, REFRESH};
 
 const PROXIES: usize = 8;
@@ -118,7 +119,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    async fn change(&self, member: &Member, change: Change, took: &mut Took) -> Result<()> {
+    async fn change(&self, member: &Idle, change: Change, took: &mut Took) -> Result<()> {
         match change {
             Change::Start => member.start().await?,
             Change::Stop => drop(member.process.stop().await?),
