@@ -23,6 +23,7 @@ use crate::config::{ZooKeeperAccess, ZooKeeperAcl};
 use crate::control::coordinator::{Coordinator, CoordinatorError, read_election};
 use crate::control::{ZooKeeper, ZooKeeperConnector};
 use crate::error::Error;
+use crate::live::Store;
 use crate::side::read_services;
 
 /// The session asked of ZooKeeper: it is given back at the end, and a reader that is killed costs nobody anything.
@@ -108,6 +109,16 @@ pub(super) struct Reading {
     pub(super) view: View,
 }
 
+/// Everything that is in ZooKeeper for people to see.
+pub(super) struct All {
+    /// The election.
+    pub(super) reading: Reading,
+    /// The running processes.
+    pub(super) services: Result<Services, String>,
+    /// The version of the settings for each kind of daemon; none: there are no settings.
+    pub(super) settings: Vec<(Kind, Result<Option<i32>, String>)>,
+}
+
 impl ElectionArgs {
     /// Reads the settings file, if there is one, for what neither flags nor the environment have said.
     pub(super) fn known(&self, matches: &ArgMatches) -> Result<Known, Error> {
@@ -165,18 +176,28 @@ impl Election {
         self.ask(limit, async |session| self.election(session).await).await
     }
 
-    /// Reads the election and the list of services. Where the latter cannot be read, the error is in its place.
-    pub(super) async fn read_all(
-        &self,
-        limit: Duration,
-    ) -> Result<(Reading, Result<Services, String>), Error> {
+    /// Reads the election, the list of services and the versions of the settings. Where those cannot be read, the error is
+    /// in their place.
+    pub(super) async fn read_all(&self, limit: Duration) -> Result<All, Error> {
         self.ask(limit, async |session| {
             let reading = self.election(session).await?;
             let services = read_services(session, &self.services_path, None).await;
             let services = services.map(|(raw, _)| Services::read(raw)).map_err(|error| error.to_string());
-            Ok((reading, services))
+            Ok(All { reading, services, settings: self.settings(session).await })
         })
         .await
+    }
+
+    /// The version of the settings that each kind of daemon should have.
+    async fn settings(&self, session: &ZooKeeper) -> Vec<(Kind, Result<Option<i32>, String>)> {
+        let mut versions = Vec::new();
+        for kind in [Kind::Proxy, Kind::Agent] {
+            let Some(path) = &self.config_path else { break };
+            let current = Store::new(path, kind).current(session).await;
+            let version = current.map(|(current, _)| current.map(|current| current.revision.version));
+            versions.push((kind, version.map_err(|error| error.to_string())));
+        }
+        versions
     }
 
     /// Reads the list of services, or those of one kind.

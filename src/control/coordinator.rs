@@ -106,6 +106,9 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Creates an ephemeral znode of this name. Answers false if there is one of the name already, whosever it is.
     fn create(&self, path: &str, data: &[u8]) -> impl Future<Output = Result<bool, CoordinatorError>> + Send;
 
+    /// Writes a znode's data, whatever it was. Answers false if there is none.
+    fn write(&self, path: &str, data: &[u8]) -> impl Future<Output = Result<bool, CoordinatorError>> + Send;
+
     /// Creates `prefix` plus a sequence number, ephemeral. Answers the whole path and its stat.
     fn create_sequential(
         &self,

@@ -39,6 +39,12 @@ impl Follow {
         (Self { store, told, status }, watched)
     }
 
+    /// How the settings stand that it reads.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<ConfigStatus> {
+        self.status.clone()
+    }
+
     async fn look<C: Coordinator>(&self, session: &C) -> Result<Watch, CoordinatorError> {
         let mut status = self.status.clone();
         let had_earlier = status.borrow_and_update().standing == Standing::Refused;

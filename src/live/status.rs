@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use capitana_core::liveconfig::{Refused, Revision};
+use capitana_core::services::ConfigInUse;
 use serde::Serialize;
 
 use crate::config::load::Effective;
@@ -23,6 +24,21 @@ pub enum Standing {
     Refused,
     /// ZooKeeper does not let them be read; what was in use stays so.
     Unreadable,
+}
+
+impl Standing {
+    /// In a word.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::NotRead => "not-read",
+            Self::Absent => "absent",
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 /// How the settings stand.
@@ -66,6 +82,12 @@ impl ConfigStatus {
             restart_needed: Vec::new(),
             lines: lines(effective, &[]),
         }
+    }
+
+    /// What others are told of it.
+    #[must_use]
+    pub fn in_use(&self) -> ConfigInUse {
+        ConfigInUse { version: self.version, standing: self.standing.label().to_owned() }
     }
 
     /// ZooKeeper has been read.

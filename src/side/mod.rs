@@ -95,9 +95,9 @@ impl Side {
         follow: Option<Follow>,
     ) -> Option<(Self, SideView)> {
         let connector = ZooKeeperConnector::of(config)?;
-        let data = describe(config, addresses);
+        let says = (describe(config, addresses), follow.as_ref().map(Follow::status));
         let (presence, registered) =
-            Presence::new(&config.services_path, kind, &data, metrics.registered.clone());
+            Presence::new(&config.services_path, kind, says, metrics.registered.clone());
         let roster = Arc::new(Roster::new(config.services_path.clone(), None, When::Asked));
         let mut parts: Vec<Arc<dyn Part<ZooKeeper>>> = vec![Arc::new(presence), Arc::clone(&roster) as _];
         parts.extend(follow.map(|follow| Arc::new(follow) as _));

@@ -203,6 +203,13 @@ impl Coordinator for FakeSession {
         Ok(true)
     }
 
+    async fn write(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
+        let mut state = self.asked();
+        let Some((written, _)) = state.znodes.get_mut(name(path)) else { return Ok(false) };
+        *written = data.to_vec();
+        Ok(true)
+    }
+
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
         let mut state = self.asked();
         let fault = state.create_faults.pop_front();

@@ -102,6 +102,10 @@ impl Coordinator for FakeZooKeeper {
         panic!("a daemon creates nothing here: {path}");
     }
 
+    async fn write(&self, path: &str, _: &[u8]) -> Result<bool, CoordinatorError> {
+        panic!("a daemon writes nothing here: {path}");
+    }
+
     async fn create_sequential(&self, prefix: &str, _: &[u8]) -> Result<(String, Stat), CoordinatorError> {
         panic!("a daemon creates nothing here: {prefix}");
     }

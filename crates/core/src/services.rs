@@ -25,13 +25,26 @@ pub struct ServiceData {
     pub version: String,
     /// When it was started, in UTC by RFC 3339.
     pub since: String,
+    /// How the settings stand that it has from ZooKeeper; none: it looks at none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigInUse>,
+}
+
+/// How a process stands with the settings in ZooKeeper.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigInUse {
+    /// The version in use; none: its own settings alone.
+    pub version: Option<i32>,
+    /// `applied`, or why the newest version is not in use, in a word.
+    pub standing: String,
 }
 
 impl ServiceData {
     /// As it is written into the znode.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Strings alone: there is nothing that JSON could not hold.
+        // Strings and numbers: there is nothing that JSON could not hold.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
@@ -50,8 +63,10 @@ pub struct Seen {
 pub enum Step {
     /// It is as it should be.
     Keep,
-    /// It is another session's, or says something else: away with it.
+    /// It is another session's: away with it.
     Delete,
+    /// It says something else: it is to be written. It stays meanwhile, as whoever reads the list would miss a process.
+    Write,
     /// There is none.
     Create,
 }
@@ -61,7 +76,8 @@ pub enum Step {
 pub fn step(seen: Option<Seen>) -> Step {
     match seen {
         Some(Seen { is_ours: true, is_current: true }) => Step::Keep,
-        Some(_) => Step::Delete,
+        Some(Seen { is_ours: true, is_current: false }) => Step::Write,
+        Some(Seen { is_ours: false, .. }) => Step::Delete,
         None => Step::Create,
     }
 }

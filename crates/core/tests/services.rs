@@ -8,7 +8,7 @@ use std::time::Duration;
 use capitana_core::services::belief::{Belief, SETTLING, Verdict};
 use capitana_core::services::list::{Flaw, MAX_SERVICE_DATA, RawService, Services};
 use capitana_core::services::targets::targets;
-use capitana_core::services::{Seen, ServiceData, Step, step};
+use capitana_core::services::{ConfigInUse, Seen, ServiceData, Step, step};
 
 fn proxy(node: &str) -> ServiceData {
     ServiceData {
@@ -17,6 +17,7 @@ fn proxy(node: &str) -> ServiceData {
         admin: format!("http://{node}:9307"),
         version: "0.1.0".to_owned(),
         since: "2026-11-22T05:39:48.123Z".to_owned(),
+        config: Some(ConfigInUse { version: Some(7), standing: "applied".to_owned() }),
     }
 }
 
@@ -40,11 +41,16 @@ fn a_znode_of_this_session_that_says_what_it_should_stays() {
 }
 
 #[test]
-fn a_znode_of_an_earlier_session_or_with_other_data_is_replaced() {
-    for (is_ours, is_current) in [(false, true), (true, false), (false, false)] {
-        assert_eq!(step(Some(Seen { is_ours, is_current })), Step::Delete);
+fn a_znode_of_an_earlier_session_is_replaced() {
+    for is_current in [true, false] {
+        assert_eq!(step(Some(Seen { is_ours: false, is_current })), Step::Delete);
     }
     assert_eq!(step(None), Step::Create);
+}
+
+#[test]
+fn a_znode_with_other_data_stays_and_is_written() {
+    assert_eq!(step(Some(Seen { is_ours: true, is_current: false })), Step::Write);
 }
 
 #[test]

@@ -32,6 +32,11 @@ fn a_replica_that_comes_and_goes_changes_no_primary() {
 }
 
 #[test]
+fn a_hundred_processes_follow_their_settings_and_none_uses_bad_ones() {
+    passes_but_for("config-live", &["_ms is"]);
+}
+
+#[test]
 fn prometheus_and_a_file_follow_processes_that_come_and_go() {
     passes_but_for("discovery", &["_ms is"]);
 }

@@ -109,6 +109,7 @@ mod tests {
             admin: admin.map(|admin| admin.parse().unwrap()),
             version: "0.1.0".to_owned(),
             since: "2026-11-22T05:39:48.123Z".to_owned(),
+            config: None,
             id: format!("id-of-{node}"),
         };
         let services = vec![

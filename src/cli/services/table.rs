@@ -11,7 +11,7 @@ pub(in crate::cli) fn print(services: &Services, out: &mut dyn Write) -> io::Res
     if services.services.is_empty() {
         writeln!(out, "no process is registered")?;
     }
-    let mut rows = vec![row(["KIND", "NODE", "ADDRESS", "ADMIN", "VERSION", "SINCE"])];
+    let mut rows = vec![row(["KIND", "NODE", "ADDRESS", "ADMIN", "VERSION", "SINCE", "CONFIG"])];
     rows.extend(services.services.iter().map(line));
     if rows.len() > 1 {
         columns(&rows, out)?;
@@ -31,7 +31,18 @@ fn line(service: &Service) -> Vec<String> {
         or_dash(admin.as_deref().unwrap_or_default()),
         or_dash(&service.version),
         or_dash(&service.since),
+        &config(service),
     ])
+}
+
+/// The version of the settings in ZooKeeper that it uses, and why that is not the newest.
+fn config(service: &Service) -> String {
+    let Some(config) = &service.config else { return "-".to_owned() };
+    let version = config.version.map_or("-".to_owned(), |version| version.to_string());
+    match config.standing.as_str() {
+        "" | "absent" | "applied" => version,
+        standing => format!("{version} ({standing})"),
+    }
 }
 
 fn or_dash(text: &str) -> &str {

@@ -3,6 +3,7 @@
 
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use capitana_core::services::list::Services;
 use capitana_core::{Epoch, HostPort, Member, Skipped};
 use clap::{ArgMatches, Args};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::election::{Election, ElectionArgs, From, Known};
+use super::election::{All, Election, ElectionArgs, From, Known};
 use super::proxies::{self, Proxy};
 use super::wait::block_on;
 use crate::config::document::Document;
@@ -57,6 +59,8 @@ pub(super) struct Status {
     pub(super) services: Services,
     /// Why they could not be read.
     pub(super) services_error: Option<String>,
+    /// The version of the settings in ZooKeeper for each kind of daemon: a number, none, or why it is not known.
+    pub(super) settings: BTreeMap<String, Value>,
     /// What proxies say, in the order they were named or are registered.
     pub(super) proxies: Vec<Proxy>,
 }
@@ -161,7 +165,7 @@ impl Status {
         let status = &mut self.election;
         status.zookeeper = Some(election.zookeeper.clone());
         status.path = Some(election.path.clone());
-        let (reading, services) = match election.read_all(limit).await {
+        let All { reading, services, settings } = match election.read_all(limit).await {
             Ok(read) => read,
             Err(error) => {
                 status.error = Some(error.to_string());
@@ -174,6 +178,10 @@ impl Status {
         status.members = reading.view.members;
         status.skipped = reading.view.skipped;
         status.lead_since(Epoch(i64::MIN));
+        self.settings = settings
+            .into_iter()
+            .map(|(kind, version)| (kind.to_string(), version.map_or_else(Value::from, Value::from)))
+            .collect();
         match services {
             Ok(services) => self.services = services,
             Err(why) => self.services_error = Some(why),

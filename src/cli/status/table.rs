@@ -17,6 +17,15 @@ pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
         services_table::print(&status.services, out)?;
     }
+    if !status.settings.is_empty() {
+        let each = status.settings.iter().map(|(kind, version)| match version {
+            serde_json::Value::Number(version) => format!("{kind} version {version}"),
+            serde_json::Value::String(why) => format!("{kind} unknown: {why}"),
+            _ => format!("{kind} none"),
+        });
+        let each: Vec<_> = each.collect();
+        writeln!(out, "\nsettings  {} (each process's own is under CONFIG)", shorten_line(&each.join(", ")))?;
+    }
     if let Some(error) = &status.services_error {
         writeln!(out, "\nservices  unknown: {}", shorten_line(error))?;
     }

@@ -24,6 +24,8 @@ pub(super) struct Tree {
     /// So many creates are carried out and not answered.
     pub(super) lost_replies: usize,
     pub(super) most_znodes: usize,
+    /// Znodes that were deleted.
+    pub(super) deleted: usize,
 }
 
 /// An ensemble; clones are the same one.
@@ -62,6 +64,11 @@ impl Fake {
     pub(super) fn clear(&self) {
         self.tree().znodes.clear();
         self.changed.send_modify(|change| *change += 1);
+    }
+
+    /// Whether a znode's data contains this.
+    pub(super) fn says(&self, words: &str) -> bool {
+        self.tree().znodes.values().any(|(data, _)| String::from_utf8_lossy(data).contains(words))
     }
 
     /// Who owns each znode.
@@ -156,12 +163,23 @@ impl Coordinator for FakeSession {
         Ok(true)
     }
 
+    async fn write(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
+        let mut tree = self.fake.asked();
+        let Some((written, _)) = tree.znodes.get_mut(path) else { return Ok(false) };
+        *written = data.to_vec();
+        self.fake.changed.send_modify(|change| *change += 1);
+        Ok(true)
+    }
+
     async fn create_sequential(&self, _: &str, _: &[u8]) -> Result<(String, Stat), CoordinatorError> {
         pending().await
     }
 
     async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {
-        let existed = self.fake.asked().znodes.remove(path).is_some();
+        let mut tree = self.fake.asked();
+        let existed = tree.znodes.remove(path).is_some();
+        tree.deleted += usize::from(existed);
+        drop(tree);
         self.fake.changed.send_modify(|change| *change += 1);
         Ok(existed)
     }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::presence::Presence;
 use super::{Board, Part, Roster, Round, SideMetrics, SideStatus, When, run};
 use crate::control::LinkState;
+use crate::live::ConfigStatus;
 use crate::metrics::Maker;
 use fake::{Fake, FakeSession};
 
@@ -40,9 +41,27 @@ async fn while_running(
 }
 
 fn presence() -> Arc<Presence> {
+    presence_with(None)
+}
+
+/// One that says how its settings stand.
+fn presence_with(settings: Option<watch::Receiver<ConfigStatus>>) -> Arc<Presence> {
     let gauge = IntGauge::new("registered", "of a test").unwrap();
     let data = ServiceData { node: "app1".to_owned(), ..ServiceData::default() };
-    Arc::new(Presence::new("/services", "proxy", &data, gauge).0)
+    Arc::new(Presence::new("/services", "proxy", (data, settings), gauge).0)
+}
+
+#[tokio::test]
+async fn what_a_process_has_to_say_anew_is_written_into_the_znode_it_has() {
+    let fake = Fake::new();
+    let (settings, followed) = watch::channel(ConfigStatus::off());
+    while_running(&fake, 7, vec![presence_with(Some(followed))], async {
+        fake.until("registered", |fake| fake.says("\"version\":null")).await;
+        settings.send_modify(|settings| settings.version = Some(5));
+        fake.until("written", |fake| fake.says("\"version\":5")).await;
+    })
+    .await;
+    assert_eq!(fake.tree().deleted, 0);
 }
 
 #[tokio::test]

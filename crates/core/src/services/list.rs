@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::ServiceData;
+use super::{ConfigInUse, ServiceData};
 use crate::HostPort;
 
 /// Longest data that is read; capitana's own is below 500 bytes, ZooKeeper's limit is 1 MB.
@@ -41,6 +41,8 @@ pub struct Service {
     pub version: String,
     /// When it was started, in UTC by RFC 3339; empty where it did not say.
     pub since: String,
+    /// How the settings stand that it has from ZooKeeper; none: it looks at none, or did not say.
+    pub config: Option<ConfigInUse>,
     /// What tells it from every other process, also from itself before a restart: its znode's name.
     pub id: String,
 }
@@ -121,8 +123,10 @@ impl RawService {
             return Err(Flaw::Unparsable);
         }
         let data: ServiceData = serde_json::from_slice(&self.data).map_err(|_| Flaw::Unparsable)?;
-        let texts = [&self.kind, &self.id, &data.node, &data.version, &data.since];
-        let are_texts = texts.into_iter().chain(&data.addresses).all(|text| is_text(text));
+        let standing = data.config.as_ref().map(|config| &config.standing);
+        let texts =
+            [&self.kind, &self.id, &data.node, &data.version, &data.since].into_iter().chain(standing);
+        let are_texts = texts.chain(&data.addresses).all(|text| is_text(text));
         if !are_texts || data.addresses.len() > MOST_ADDRESSES {
             return Err(Flaw::Unparsable);
         }
@@ -133,6 +137,7 @@ impl RawService {
             addresses: data.addresses,
             version: data.version,
             since: data.since,
+            config: data.config,
             id: self.id.clone(),
         })
     }

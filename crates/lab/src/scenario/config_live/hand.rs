@@ -55,6 +55,20 @@ impl Hand {
         Ok(Said { code: status.code().unwrap_or(-1), out, err })
     }
 
+    /// How many processes of this kind `capitana status` shows with the version that is there, and how many with another.
+    pub(super) async fn standing(&self, kind: &str) -> Result<(usize, usize)> {
+        let mut command = Command::new(daemon::program()?);
+        command.args(["status", "--json", "--timeout", "30s", "--zookeeper", &self.zookeeper]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let current = &status["settings"][kind];
+        let services = status["services"].as_array().context("capitana status shows no services")?;
+        let of_kind = services.iter().filter(|service| service["kind"] == kind);
+        let (same, others): (Vec<_>, Vec<_>) =
+            of_kind.partition(|service| !current.is_null() && service["config"]["version"] == *current);
+        Ok((same.len(), others.len()))
+    }
+
     /// Writes settings as people do. Answers their version, and when ZooKeeper wrote it, in milliseconds since 1970 UTC.
     pub(super) async fn set(&self, kind: &str, text: &str) -> Result<(i32, i64)> {
         let said = self.config(&["set", kind, "-", "-m", "a round"], text).await?;

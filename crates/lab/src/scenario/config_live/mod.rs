@@ -7,7 +7,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use futures_util::future::try_join_all;
 
 use super::{Scenario, in_lab};
@@ -15,6 +15,7 @@ use crate::example;
 use crate::lab::Lab;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::wait::wait_until;
 use fleet::Fleet;
 use hand::Hand;
 
@@ -23,6 +24,8 @@ const PROXIES: usize = 80;
 const AGENTS: usize = 20;
 /// How long a change may take to the last of them.
 const REACH: Duration = Duration::from_secs(1);
+/// How long something may take that has no limit of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Writers of one version at once.
 const WRITERS: usize = 10;
 
@@ -84,6 +87,9 @@ async fn changes(hand: &Hand, fleet: &Fleet, report: &mut Report) -> Result<()> 
     let holds =
         try_join_all(fleet.0.iter().filter(|one| one.kind == "proxy").map(|one| one.setting("hold-timeout")))
             .await?;
+    let standing = async || hand.standing("proxy").await.ok().filter(|(same, _)| *same == PROXIES);
+    let shown = wait_until(PATIENCE, "`capitana status` shows every proxy with the version", standing).await;
+    report.check(shown.is_ok(), || format!("{:#}", shown.err().unwrap_or_else(|| anyhow!("?"))));
     report.none("other_values_than_the_last", holds.iter().filter(|value| **value != last).count());
     Ok(())
 }

@@ -49,6 +49,9 @@ pub(super) async fn bad(hand: &Hand, fleet: &Fleet, report: &mut Report) -> Resu
         let said = hand.config(&["set", "proxy", "-"], &String::from_utf8_lossy(text)).await?;
         written += usize::from(said.code == 0 && name != "binary");
     }
+    let (_, behind) = hand.standing("proxy").await?;
+    let all = fleet.0.iter().filter(|one| one.kind == "proxy").count();
+    report.exactly("shown_by_status_as_behind", behind, all);
     report.count("bad_settings", BAD.len() + 1);
     report.none("processes_that_used_bad_settings", used);
     report.none("bad_settings_that_capitana_config_wrote", written);
