@@ -3,6 +3,7 @@
 //! what the kernel does is not in it. `make bench-instructions` runs it.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench is no library and may panic")]
+#![allow(clippy::disallowed_methods, reason = "the main that gungraun makes exits by itself")]
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -93,7 +93,8 @@ fn a_client_that_says_goodbye_and_closes_leaves_closing_and_the_port_that_is_kep
     client.0.write_all(&packet(0, b"\x01")).unwrap();
     drop(client);
     end(&proxy, "client-closed");
-    assert_eq!(time_waits_to(stub.address), [String::new(); 0]);
+    let kept = time_waits_to(stub.address);
+    assert!(kept.is_empty(), "{kept:?}");
 }
 
 #[test]
