@@ -44,12 +44,12 @@ impl<'a> Maker<'a> {
         Ok(counter)
     }
 
-    /// A family of numbers that only grow, told apart by one label.
+    /// A family of numbers that only grow, told apart by these labels.
     ///
     /// # Errors
     /// The name is taken already.
-    pub fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec, Error> {
-        let counters = IntCounterVec::new(opts(name, help), &[label])?;
+    pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        let counters = IntCounterVec::new(opts(name, help), labels)?;
         self.register(counters.clone())?;
         Ok(counters)
     }
@@ -62,6 +62,16 @@ impl<'a> Maker<'a> {
         let gauge = IntGauge::with_opts(opts(name, help))?;
         self.register(gauge.clone())?;
         Ok(gauge)
+    }
+
+    /// A family of numbers that go up and down, told apart by these labels.
+    ///
+    /// # Errors
+    /// The name is taken already.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        let gauges = IntGaugeVec::new(opts(name, help), labels)?;
+        self.register(gauges.clone())?;
+        Ok(gauges)
     }
 
     /// A distribution of durations in seconds, with these upper bounds.

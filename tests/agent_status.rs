@@ -93,6 +93,7 @@ fn health(fit: bool) -> HealthStatus {
         undecided: false,
         proof: Proof::new(BootClock.now(), Duration::from_secs(3600)),
         last_check: None,
+        lag: None,
         canary: CanaryStatus::default(),
     }
 }

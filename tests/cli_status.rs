@@ -152,3 +152,26 @@ fn control_characters_from_the_network_do_not_reach_the_terminal() {
     let said = run(&mut capitana(&["status", "--config", &path, "--proxy", &address]));
     assert!(said.out.contains("?[2J") && !said.out.contains('\u{1b}'), "{:?}", said.out);
 }
+
+#[test]
+fn who_serves_reads_is_shown_of_each_proxy_that_has_a_listener_for_them() {
+    let serving = proxy(
+        "200 OK",
+        r#"{"ready": true, "replicas": {"listen": ["0.0.0.0:3307"], "by_fallback": false,
+            "members": [{"epoch": 8, "upstream": "db2:3306", "weight": 50, "sessions": 4}],
+            "aside": [{"upstream": "db1:3306", "reason": "primary"}, {"upstream": "db3:3306", "reason": "lagging"}]}}"#,
+    );
+    let without = proxy("200 OK", FOLLOWING);
+    let (_directory, path) = fixed();
+    let proxies = format!("{serving},{without}");
+    let said = run(&mut capitana(&["status", "--config", &path, "--proxy", &proxies]));
+    let rows: Vec<Vec<_>> = said.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    let table = rows.iter().position(|row| row.get(1) == Some(&"REPLICA")).unwrap();
+    let address = serving.to_string();
+    assert_eq!(rows[table + 1], [address.as_str(), "db2:3306", "50", "4"]);
+    assert_eq!(
+        rows[table + 2],
+        [address.as_str(), "db3:3306", "-", "-", "serves", "no", "reads:", "lagging"]
+    );
+    assert_eq!(rows.len(), table + 3, "{}", said.out);
+}

@@ -50,5 +50,6 @@ fn data(config: &AgentConfig) -> MemberData {
         weight: Some(config.weight),
         admin: config.common.admin_advertise.as_ref().map(ToString::to_string),
         incarnation: None,
+        lag: None,
     }
 }

@@ -81,11 +81,12 @@ impl AgentMetrics {
     /// A name is taken in `registry`.
     pub fn register(registry: &Registry) -> Result<Self> {
         let make = Maker::new(registry)?;
-        let checks = make.counters("agent_checks_total", "Checks of the local server by result", "result")?;
+        let checks =
+            make.counters("agent_checks_total", "Checks of the local server by result", &["result"])?;
         let step_downs = make.counters(
             "agent_step_downs_total",
             "Times the local server stopped being fit to lead, or the agent was stopped, by cause",
-            "cause",
+            &["cause"],
         )?;
         for cause in Unfit::LABELS.into_iter().chain([STOPPED, STEPPED_DOWN]) {
             step_downs.with_label_values(&[cause]);

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use capitana_core::health::{Canary, Change, Commit, Event, Health, Reason, Unfit};
+use capitana_core::health::{Canary, Change, Commit, Event, Health, Reading, Reason, Unfit};
+use capitana_core::lag::Lag;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -27,6 +28,7 @@ const QUEUE: usize = 16;
 /// Watches one server.
 pub struct Monitor {
     health: Health,
+    lag: Lag,
     clock: BootClock,
     status: watch::Sender<HealthStatus>,
     tuning: watch::Receiver<Tuning>,
@@ -61,7 +63,20 @@ impl Monitor {
         let health = Health::new(tuning.borrow_and_update().rules, BootClock.now());
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
         let (clock, orders) = (BootClock, watch::channel(None).0);
-        (Self { health, clock, status, tuning, fence, metrics, logged: Vec::new(), orders }, published)
+        (
+            Self {
+                health,
+                lag: Lag::default(),
+                clock,
+                status,
+                tuning,
+                fence,
+                metrics,
+                logged: Vec::new(),
+                orders,
+            },
+            published,
+        )
     }
 
     /// Watches until the task is dropped.
@@ -111,6 +126,11 @@ impl Monitor {
             Err(failure) => (CheckResult::Failed, Some(failure.clone().cause())),
         };
         self.metrics.check(result, check.took);
+        if let Some(queue) = check.outcome.as_ref().ok().and_then(Reading::queue)
+            && let Some(lag) = self.lag.read(queue, self.clock.now())
+        {
+            self.status.send_modify(|status| status.lag = Some(lag));
+        }
         let last = LastCheck::new(check.took, problem, check.outcome.as_ref().ok().cloned());
         self.status.send_modify(|status| status.last_check = Some(last));
         self.on(match check.outcome {

@@ -59,6 +59,14 @@ impl Registrant for AgentRegistrant {
         self.candidate.standing().wish()
     }
 
+    /// Of the data only the lag changes while the agent runs.
+    fn renewed(&mut self) -> bool {
+        let lag = self.candidate.health.borrow().lag;
+        let is_new = self.member.data.lag != lag;
+        self.member.data.lag = lag;
+        is_new
+    }
+
     fn stop(&self) -> &CancellationToken {
         &self.candidate.stop
     }

@@ -46,6 +46,7 @@ pub async fn carry_out<C: Coordinator>(
             session.delete(&format!("{}/{name}", member.election_path)).await?;
             Ok(Event::Deleted.into())
         }
+        Request::Update(name) => update(session, member, &name, since_ms).await,
     }
 }
 
@@ -98,18 +99,35 @@ impl Member {
     }
 }
 
+/// A znode that is gone is a failure like any other: the look that follows shows what is left.
+async fn update<C: Coordinator>(
+    session: &C,
+    member: Member,
+    name: &str,
+    since_ms: u64,
+) -> Result<Answer<Seen>, CoordinatorError> {
+    let path = format!("{}/{name}", member.election_path);
+    let data = written(member, since_ms, &path)?;
+    Ok(if session.write(&path, &data).await? { Event::Updated } else { Event::Failed }.into())
+}
+
+/// What stands in the znode.
+fn written(member: Member, since_ms: u64, what: &str) -> Result<Vec<u8>, CoordinatorError> {
+    let data = MemberData { guid: Some(member.guid), since_ms: Some(since_ms), ..member.data };
+    serde_json::to_vec(&data).map_err(|error| CoordinatorError {
+        what: format!("write {what}"),
+        cause: error.to_string(),
+        outcome: Outcome::Refused,
+    })
+}
+
 async fn create<C: Coordinator>(
     session: &C,
     member: Member,
     since_ms: u64,
 ) -> Result<Answer<Seen>, CoordinatorError> {
     let prefix = format!("{}/{MEMBER_PREFIX}", member.election_path);
-    let data = MemberData { guid: Some(member.guid), since_ms: Some(since_ms), ..member.data };
-    let data = serde_json::to_vec(&data).map_err(|error| CoordinatorError {
-        what: format!("create {prefix}"),
-        cause: error.to_string(),
-        outcome: Outcome::Refused,
-    })?;
+    let data = written(member, since_ms, &prefix)?;
     let (path, stat) = session.create_sequential(&prefix, &data).await?;
     let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
     let znode = OwnZnode { name, epoch: Epoch(stat.czxid), session: stat.ephemeral_owner };

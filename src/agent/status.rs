@@ -34,6 +34,8 @@ pub struct HealthStatus {
     pub proof: Proof,
     /// The last check.
     pub last_check: Option<LastCheck>,
+    /// How long the receive queue is, in write sets, as proxies are told of it.
+    pub lag: Option<u64>,
     /// The agent's own commits.
     pub canary: CanaryStatus,
 }
@@ -108,6 +110,7 @@ impl HealthStatus {
             undecided: true,
             proof: verdict.proof,
             last_check: None,
+            lag: None,
             canary: CanaryStatus::default(),
         }
     }

@@ -43,8 +43,44 @@ pub(super) struct Shown {
     pub(super) route: Option<ShownRoute>,
     /// What it says of the election; none with a fixed primary.
     pub(super) election: Option<ShownElection>,
+    /// Who serves as a replica.
+    pub(super) replicas: ShownReplicas,
     /// Sessions.
     pub(super) sessions: Sessions,
+}
+
+/// Who serves as a replica.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ShownReplicas {
+    /// Where clients that only read are accepted. Empty: nowhere.
+    pub(super) listen: Vec<String>,
+    /// The members that serve.
+    pub(super) members: Vec<ShownReplica>,
+    /// Whether that is the primary, for want of a replica.
+    pub(super) by_fallback: bool,
+    /// The other members.
+    pub(super) aside: Vec<ShownAside>,
+}
+
+/// A member that serves.
+#[derive(Debug, Deserialize)]
+pub(super) struct ShownReplica {
+    /// Its address.
+    pub(super) upstream: String,
+    /// Its share of the sessions.
+    pub(super) weight: u32,
+    /// Sessions it has from the proxy.
+    pub(super) sessions: u64,
+}
+
+/// A member that does not serve.
+#[derive(Debug, Deserialize)]
+pub(super) struct ShownAside {
+    /// Its address.
+    pub(super) upstream: String,
+    /// Why.
+    pub(super) reason: String,
 }
 
 /// What a proxy says of the election.
@@ -71,7 +107,7 @@ pub(super) struct Sessions {
     /// All there are, waiting ones included.
     #[serde(rename = "active")]
     pub(super) all: i64,
-    /// Those of them that wait for a primary.
+    /// Those of them that wait for a server.
     pub(super) held: i64,
 }
 

@@ -127,7 +127,8 @@ pub fn check_live(document: &Document, kind: Kind) -> Result<(), Error> {
     for key in document.keys() {
         let problem = match changes.iter().find(|(known, _)| known == key) {
             Some((_, Change::Host)) => {
-                "it names something of one host, so it cannot stand in ZooKeeper: set it in that host's settings file"
+                "it names something of one host, or is carried out with the rights of clients, so it cannot stand in \
+                 ZooKeeper: set it in the settings file of the host"
             }
             Some((_, Change::Restart)) => {
                 "it takes effect only at a start, which comes before ZooKeeper is read: set it in each host's settings \

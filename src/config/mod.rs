@@ -4,10 +4,12 @@
 //! default), `value` reads one from text, `document` reads a file, `source` decides who wins, `load` puts it together.
 
 pub(crate) mod access;
+mod choices;
 pub(crate) mod common;
 pub mod document;
 mod file;
 pub mod keys;
+mod listeners;
 pub mod load;
 mod password;
 mod resolve;
@@ -20,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use choices::{BarrierFallback, InitSql, InitSqlEncrypted, ReplicaFallback};
 pub use common::host_name;
 pub use password::Secret;
 
@@ -109,6 +112,12 @@ pub struct ProxyConfig {
     pub common: CommonConfig,
     /// The addresses on which clients are accepted.
     pub listen: Vec<SocketAddr>,
+    /// The addresses on which clients that only read are accepted. Empty: none are.
+    pub replica_listen: Vec<SocketAddr>,
+    /// Who serves as a replica.
+    pub replica_rules: capitana_core::replicas::Rules,
+    /// What sessions begin with.
+    pub init_sql: InitSql,
     /// A fixed primary `host:port` that stands in for the election.
     pub primary: Option<capitana_core::HostPort>,
     /// Which upstreams the election may name. Empty: any.
@@ -127,7 +136,7 @@ pub struct ProxyConfig {
     pub shutdown_timeout: Duration,
     /// How many clients one address may have connected at once on each listener.
     pub max_connections_per_client: Option<usize>,
-    /// How many sessions the primary gets at once; more wait.
+    /// How many sessions one server gets at once; more wait.
     pub max_upstream_connections: Option<usize>,
     /// Waiting clients connected a second once there is a primary.
     pub dial_rate: u32,
@@ -160,16 +169,6 @@ pub struct MonitorAccount {
     pub user: String,
     /// Its password. None: it has none.
     pub password: Option<Secret>,
-}
-
-/// What to do with a new primary that did not pass the barrier in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BarrierFallback {
-    /// Open it with a warning: a first read may miss a write acknowledged before.
-    Open,
-    /// Keep clients waiting and try on.
-    Hold,
 }
 
 /// Whether and how servers are told the client's address.
@@ -221,7 +220,7 @@ pub struct AgentConfig {
     pub priority: Priority,
     /// How long a node of low priority waits before it registers.
     pub rejoin_delay: Duration,
-    /// This node's share of sessions that are spread.
+    /// This node's share of sessions that are spread. 0: none.
     pub weight: u32,
 }
 

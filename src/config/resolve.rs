@@ -1,11 +1,10 @@
 //! What the settings mean together: checks across settings, and defaults that depend on others or on this machine.
 //! What one value may be is checked where it is read, in `words`.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
+use capitana_core::replicas::Rules;
 use capitana_core::{AllowList, HostPort};
 
+use super::choices::Sql;
 use super::common;
 use super::keys::Kind;
 use super::load::Daemon;
@@ -14,7 +13,10 @@ use super::settings::{AgentSettings, ProxySettings};
 use super::source::Source;
 use super::value::Text;
 use super::words::Advertised;
-use super::{AgentConfig, CommonConfig, FenceMode, GaleraMode, MonitorAccount, ProxyConfig, ServerAddress};
+use super::{
+    AgentConfig, CommonConfig, FenceMode, GaleraMode, InitSql, MonitorAccount, ProxyConfig, ReplicaFallback,
+    ServerAddress,
+};
 use crate::error::Error;
 
 /// More relay threads than this are taken for a mistake.
@@ -39,8 +41,15 @@ impl Daemon for ProxySettings {
         one_way_to_the_primary(&common, self.primary.is_some(), source)?;
         self.leads_elsewhere(source)?;
         let rules = self.allow_upstreams.iter().map(|rule| rule.value.clone()).collect();
+        let listeners = self.listeners(common.admin_listen, source, warnings)?;
         Ok(ProxyConfig {
-            listen: self.listeners(common.admin_listen, source)?,
+            listen: listeners.primary,
+            replica_listen: listeners.replica,
+            replica_rules: Rules {
+                max_lag: self.max_lag.as_ref().map(|text| text.value as u64),
+                fallback: self.replica_fallback == ReplicaFallback::Primary,
+            },
+            init_sql: self.init_sql(),
             primary: self.primary.as_ref().map(|text| text.value.clone()),
             allow_upstreams: AllowList::new(rules),
             hold_timeout: self.hold_timeout.value.0,
@@ -89,38 +98,6 @@ fn one_way_to_the_primary(common: &CommonConfig, fixed: bool, source: &Source<'_
 }
 
 impl ProxySettings {
-    /// A proxy whose fixed primary is itself would connect to itself without end.
-    fn leads_elsewhere(&self, source: &Source<'_>) -> Result<(), Error> {
-        let Some(primary) = self.primary.as_ref().map(|text| &text.value) else { return Ok(()) };
-        let loopback = primary.host() == "localhost" || primary.ip().is_some_and(|ip| ip.is_loopback());
-        let is_primary = |listen: SocketAddr| {
-            let same_host = primary.ip() == Some(listen.ip()) || (listen.ip().is_unspecified() && loopback);
-            listen.port() == primary.port() && same_host
-        };
-        match self.listen.iter().map(|text| text.value).find(|listen| is_primary(*listen)) {
-            Some(listen) => {
-                let problem =
-                    format!("{primary} is where this proxy listens itself ({listen}): change one of the two");
-                Err(source.error("primary", problem))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn listeners(&self, admin: SocketAddr, source: &Source<'_>) -> Result<Vec<SocketAddr>, Error> {
-        let listen: Vec<_> = self.listen.iter().map(|text| text.value).collect();
-        if listen.is_empty() {
-            return Err(source.error("listen", "expected at least one address, such as [\"0.0.0.0:3306\"]"));
-        }
-        let mut seen = BTreeSet::from([admin]);
-        match listen.iter().find(|address| address.port() != 0 && !seen.insert(**address)) {
-            Some(address) if *address == admin => Err(source
-                .error("listen", format!("{address} is also the address of admin-listen: choose another"))),
-            Some(twice) => Err(source.error("listen", format!("{twice} is there twice: keep one"))),
-            None => Ok(listen),
-        }
-    }
-
     fn monitor(
         &self,
         source: &Source<'_>,
@@ -130,6 +107,15 @@ impl ProxySettings {
         let password = password::secret("monitor_password_file", named, source, warnings)?;
         let user = self.monitor_user.as_ref().map(|text| text.value.0.clone());
         Ok(user.map(|user| MonitorAccount { user, password }))
+    }
+
+    fn init_sql(&self) -> InitSql {
+        let statement = |text: &Option<Text<Sql>>| text.as_ref().map(|text| text.value.0.clone());
+        InitSql {
+            primary: statement(&self.init_sql),
+            replica: statement(&self.replica_init_sql),
+            encrypted: self.init_sql_encrypted,
+        }
     }
 
     fn threads(&self, source: &Source<'_>) -> Result<Option<usize>, Error> {
@@ -180,7 +166,7 @@ impl Daemon for AgentSettings {
             state_directory: self.state_directory.clone(),
             priority: self.priority,
             rejoin_delay: self.rejoin_delay.value,
-            weight: self.weight.value.get(),
+            weight: self.weight.value,
             common,
         })
     }

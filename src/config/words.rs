@@ -91,6 +91,15 @@ impl Word for NonZeroU32 {
     }
 }
 
+impl Word for u32 {
+    const EXPECTED: &'static str = "a whole number, 0 or more";
+    const NUMBER: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| String::new())
+    }
+}
+
 impl Word for SocketAddr {
     const EXPECTED: &'static str = "an IP address and a port, such as \"0.0.0.0:3306\" or \"[::]:3306\"";
 

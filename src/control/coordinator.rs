@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use capitana_core::{RawMember, RawView};
-use futures_util::future::try_join_all;
+use futures_util::future::{select_all, try_join_all};
 
 /// Whether a failed request may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,17 +142,45 @@ pub async fn read_election<C: Coordinator>(
     Ok((RawView { pzxid: children.pzxid, exists: children.exists, members }, children.watch))
 }
 
+/// The same; the watch also completes when a candidate's data changes, which members' lags do.
+///
+/// # Errors
+/// The request that failed.
+pub async fn read_election_closely<C: Coordinator>(
+    session: &C,
+    path: &str,
+) -> Result<(RawView, Watch), CoordinatorError> {
+    let children = session.children(path).await?;
+    let reads = children.names.into_iter().map(|name| read_member_closely(session, path, name));
+    let read = try_join_all(reads).await?.into_iter();
+    let (members, mut watches): (Vec<_>, Vec<_>) = read.unzip();
+    watches.push(children.watch);
+    let view = RawView {
+        pzxid: children.pzxid,
+        exists: children.exists,
+        members: members.into_iter().flatten().collect(),
+    };
+    Ok((view, Box::pin(async move { drop(select_all(watches).await) })))
+}
+
+async fn read_member_closely<C: Coordinator>(
+    session: &C,
+    path: &str,
+    name: String,
+) -> Result<(Option<RawMember>, Watch), CoordinatorError> {
+    let (found, watch) = session.read_and_watch(&format!("{path}/{name}")).await?;
+    Ok((found.map(|found| raw_member(name, found)), watch))
+}
+
 async fn read_member<C: Coordinator>(
     session: &C,
     path: &str,
     name: String,
 ) -> Result<Option<RawMember>, CoordinatorError> {
     let read = session.read(&format!("{path}/{name}")).await?;
-    let member = |(data, stat): (_, Stat)| RawMember {
-        name,
-        czxid: stat.czxid,
-        ephemeral_owner: stat.ephemeral_owner,
-        data,
-    };
-    Ok(read.map(member))
+    Ok(read.map(|found| raw_member(name, found)))
+}
+
+fn raw_member(name: String, (data, stat): (Vec<u8>, Stat)) -> RawMember {
+    RawMember { name, czxid: stat.czxid, ephemeral_owner: stat.ephemeral_owner, data }
 }

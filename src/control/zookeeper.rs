@@ -119,14 +119,6 @@ impl Coordinator for ZooKeeper {
         }
     }
 
-    async fn write(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
-        match self.client.set_data(path, data, None).await {
-            Ok(_) => Ok(true),
-            Err(ZkError::NoNode) => Ok(false),
-            Err(e) => Err(self.failed(&format!("write {path}"), &e)),
-        }
-    }
-
     async fn create_sequential(&self, prefix: &str, data: &[u8]) -> Result<(String, Stat), CoordinatorError> {
         let options = CreateMode::EphemeralSequential.with_acls(acls(self.creator.acl));
         let created = match self.client.create(prefix, data, &options).await {
@@ -136,6 +128,14 @@ impl Coordinator for ZooKeeper {
         };
         let (path, stat) = created.map_err(|e| self.failed(&format!("create {prefix}"), &e))?;
         Ok((path, known(&stat)))
+    }
+
+    async fn write(&self, path: &str, data: &[u8]) -> Result<bool, CoordinatorError> {
+        match self.client.set_data(path, data, None).await {
+            Ok(_) => Ok(true),
+            Err(ZkError::NoNode) => Ok(false),
+            Err(e) => Err(self.failed(&format!("write {path}"), &e)),
+        }
     }
 
     async fn delete(&self, path: &str) -> Result<bool, CoordinatorError> {

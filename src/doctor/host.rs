@@ -39,7 +39,7 @@ pub(super) fn examine(subjects: &Subjects) -> Vec<Finding> {
 /// How many sessions the proxy may have: on all its listeners.
 fn sessions(subjects: &Subjects) -> Option<u64> {
     let config = &subjects.proxy.as_ref()?.config;
-    let sessions = config.max_connections?.saturating_mul(config.listen.len());
+    let sessions = config.max_connections?.saturating_mul(config.listen.len() + config.replica_listen.len());
     u64::try_from(sessions).ok()
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use capitana_core::HostPort;
 use capitana_core::drain::Thread;
-use capitana_core::pulse::LIMIT;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Row};
 use tokio::time::timeout;
@@ -35,13 +34,26 @@ pub struct Asker {
     questions: u64,
     /// How long the server may take to connect, and to answer.
     patience: Duration,
+    /// The same once it has answered.
+    later: Duration,
+}
+
+/// How long a server may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the first question, and to connect.
+    pub first: Duration,
+    /// For each one after it has answered.
+    pub later: Duration,
 }
 
 impl Asker {
-    /// Nothing is connected yet. `patience` is for the first question; a server that has answered it has a second for each.
+    /// Nothing is connected yet.
     #[must_use]
-    pub fn new(account: &MonitorAccount, upstream: &HostPort, patience: Duration) -> Self {
-        Self { account: account.clone(), upstream: upstream.clone(), conn: None, questions: 0, patience }
+    pub fn new(account: &MonitorAccount, upstream: &HostPort, patience: Patience) -> Self {
+        let (account, upstream) = (account.clone(), upstream.clone());
+        let Patience { first, later } = patience;
+        Self { account, upstream, conn: None, questions: 0, patience: first, later }
     }
 
     /// What the server says of these threads; those it does not know are missing.
@@ -58,7 +70,7 @@ impl Asker {
         match timeout(self.patience, question(conn, ids, &nonce)).await {
             Ok(Ok((conn, threads))) => {
                 self.conn = Some(conn);
-                self.patience = LIMIT;
+                self.patience = self.later;
                 threads.ok_or(AskError::Stale)
             }
             Ok(Err(error)) => Err(understand(&error)),

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use capitana_core::packet::HEADER;
-use capitana_core::{Route, opening};
+use capitana_core::{Role, Route, opening};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -50,11 +50,13 @@ pub async fn begin(
     deadline: Instant,
 ) -> Result<Begun, Unbegun> {
     let config = worker.shared.config.load_full();
-    let (started, epoch) = (Instant::now(), route.epoch);
-    worker.shared.milestones.dialling(epoch);
+    let (started, role) = (Instant::now(), place.role());
+    // The steps of a failover are those of clients of the primary.
+    let epoch = (role == Role::Primary).then_some(route.epoch);
+    epoch.inspect(|epoch| worker.shared.milestones.dialling(*epoch));
     // One timer for both limits: each new earliest one costs a system call.
     let limit = config.dial_timeout.min(deadline.saturating_duration_since(started));
-    let greeted = match worker.shared.dialler.dial(&route.upstream, limit, &config.listen).await {
+    let greeted = match worker.shared.dialler.dial(&route.upstream, limit, &config).await {
         Ok(stream) => {
             let connection = Some((stream, place));
             let greeting = Vec::with_capacity(GREETING);
@@ -80,10 +82,10 @@ pub async fn begin(
     let metrics = &worker.shared.metrics;
     match greeted.is_ok() {
         true => {
-            worker.shared.milestones.greeted(epoch);
+            epoch.inspect(|epoch| worker.shared.milestones.greeted(*epoch));
             metrics.dial_seconds.observe(started.elapsed().as_secs_f64());
         }
-        false => metrics.dials_failed.inc(),
+        false => metrics.of(role).dials_failed.inc(),
     }
     greeted
 }

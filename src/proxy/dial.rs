@@ -52,8 +52,7 @@ impl Dialler {
         }
     }
 
-    /// Resolves the name and connects to the first address that answers, within `limit` in all. `own` are the addresses
-    /// this process listens on.
+    /// Resolves the name and connects to the first address that answers, within `limit` in all.
     ///
     /// # Errors
     /// The name does not resolve, or the last address's failure. `AddrNotAvailable`: no local port is free.
@@ -61,19 +60,19 @@ impl Dialler {
         &self,
         target: &HostPort,
         limit: Duration,
-        own: &[SocketAddr],
+        config: &ProxyConfig,
     ) -> io::Result<TcpStream> {
-        match tokio::time::timeout(limit, self.dial_any(target, own)).await {
+        match tokio::time::timeout(limit, self.dial_any(target, config)).await {
             Ok(dialled) => dialled,
             Err(_) => Err(io::Error::new(ErrorKind::TimedOut, format!("no answer within {limit:?}"))),
         }
     }
 
-    async fn dial_any(&self, target: &HostPort, own: &[SocketAddr]) -> io::Result<TcpStream> {
+    async fn dial_any(&self, target: &HostPort, config: &ProxyConfig) -> io::Result<TcpStream> {
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in resolve(target).await? {
             match self.connect(address).await {
-                Ok(stream) if leads_back(&stream, address, own)? => {
+                Ok(stream) if leads_back(&stream, address, config)? => {
                     last = io::Error::other("it is this proxy's own address");
                 }
                 Ok(stream) => {
@@ -147,14 +146,14 @@ fn no_port(address: SocketAddr) -> String {
 
 /// Whether the connection ends at one of this process's own listeners, or at itself (RFC 9293 3.5 lets a socket connect
 /// to itself). A proxy that leads to itself would do so without end.
-fn leads_back(stream: &TcpStream, peer: SocketAddr, own: &[SocketAddr]) -> io::Result<bool> {
+fn leads_back(stream: &TcpStream, peer: SocketAddr, config: &ProxyConfig) -> io::Result<bool> {
     let local = stream.local_addr()?;
     let is_here = peer.ip().is_loopback() || peer.ip() == local.ip();
-    let covers = |listener: &SocketAddr| {
+    let covers = |(_, listener): (_, SocketAddr)| {
         listener.port() == peer.port()
             && (listener.ip() == peer.ip() || (listener.ip().is_unspecified() && is_here))
     };
-    Ok(local == peer || own.iter().any(covers))
+    Ok(local == peer || config.listeners().any(covers))
 }
 
 /// An IP address needs no look-up, and so no thread of the blocking pool.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use capitana_core::election::{Change, Event, newly_skipped};
 use capitana_core::failover::{BarrierEnd, EndedBy};
 use capitana_core::limit::RateLimit;
-use capitana_core::{Election, Epoch, Link, Route, View};
+use capitana_core::replicas::{Replicas, Serving};
+use capitana_core::{Election, Epoch, Link, Role, Route, View};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -44,6 +45,7 @@ pub struct ElectionStatus {
 pub struct Director {
     shared: Arc<Shared>,
     election: Election,
+    replicas: Replicas,
     status: watch::Sender<ElectionStatus>,
     path: String,
     /// Lines about members that are not followed.
@@ -59,7 +61,7 @@ impl Director {
         let election = Election::new(shared.config.load().allow_upstreams.clone());
         let (status, receiver) = watch::channel(snapshot(&path, &election));
         let (skips, summaries) = (RateLimit::new(1, EXAMPLES), RateLimit::new(1, 1));
-        (Self { shared, election, status, path, skips, summaries }, receiver)
+        (Self { shared, election, replicas: Replicas::default(), status, path, skips, summaries }, receiver)
     }
 
     /// Takes in what the follower saw.
@@ -93,6 +95,12 @@ impl Director {
         self.publish();
     }
 
+    /// Whether it matters how long members' queues are.
+    #[must_use]
+    pub fn minds_lags(&self) -> bool {
+        self.shared.config.load().replica_rules.max_lag.is_some()
+    }
+
     fn lost(&self, followed: Option<Epoch>) {
         if let Some(epoch) = followed {
             let is_there = self.election.view().skipped.iter().any(|skipped| skipped.epoch == epoch);
@@ -114,7 +122,7 @@ impl Director {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let route = self.election.route();
         let newest = self.election.newest_epoch();
         self.shared.direct(match route {
@@ -127,6 +135,9 @@ impl Director {
             }
             None => RouteState::Closed { why: self.election.why_no_route().unwrap_or_default(), newest },
         });
+        let rules = self.shared.config.load().replica_rules;
+        let serving = self.replicas.serving(&self.election.view().members, route, rules);
+        self.shared.serve(serving);
         let metrics = &self.shared.metrics;
         metrics.zookeeper_connected.set(i64::from(*self.election.link() == Link::Up));
         metrics.members.set(self.election.view().members.len() as i64);
@@ -196,7 +207,7 @@ impl Shared {
         self.metrics.epoch.set(open.as_ref().map_or(0, |route| route.epoch.0));
         self.metrics.route_open.set(i64::from(open.is_some()));
         if let Some(route) = open.filter(|_| is_new) {
-            self.milestones.swapped(route.epoch, self.metrics.held.get());
+            self.milestones.swapped(route.epoch, self.metrics.of(Role::Primary).held.get());
             let failover = self.milestones.failover(route.epoch);
             tracing::info!(
                 upstream = %route.upstream,
@@ -206,6 +217,19 @@ impl Shared {
                 barrier = %self.barriers.state(),
                 "following a new primary"
             );
+        }
+    }
+}
+
+impl Shared {
+    /// Has new sessions that only read go to these from now on. Only the control thread may call this.
+    fn serve(&self, serving: Serving) {
+        self.metrics.replicas.set(if serving.by_fallback { 0 } else { serving.members.len() as i64 });
+        let members: Vec<_> =
+            serving.members.iter().map(|replica| replica.route.upstream.to_string()).collect();
+        let by_fallback = serving.by_fallback;
+        if self.replicas.set(serving) {
+            tracing::info!(?members, by_fallback, "who serves as a replica has changed");
         }
     }
 }

@@ -31,7 +31,8 @@ impl Durations {
     /// A name is taken: a mistake in capitana.
     pub fn register(make: &Maker<'_>) -> Result<Self, Error> {
         let seconds = |name, help| make.seconds(name, help, &SECONDS);
-        let barriers = make.counters("barriers_total", "Barriers of new primaries, by result", "result")?;
+        let barriers =
+            make.counters("barriers_total", "Barriers of new primaries, by result", &["result"])?;
         Ok(Self {
             failover: seconds(
                 "failover_duration_seconds",

@@ -16,6 +16,7 @@ use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
 use super::close::refuse;
 use super::gate::introduce;
 use super::hold::{Refusal, hold};
+use super::init_sql::{Begun, Prepared, admit_encrypted, begin_with};
 use super::leash::{Leash, Phase};
 use super::relay::Relay;
 use super::session::Epilogue;
@@ -63,6 +64,16 @@ pub async fn enter(
     let Login { upstream, place, greeting, login, greeted, deadline } = steps;
     let mut handshake = Handshake::default();
     handshake.from_server(&greeting);
+    let statement = worker.shared.config.load().init_sql.of(leash.role).map(str::to_owned);
+    // Under TLS it was asked before whether the session may go on without; a server that refuses gets no login.
+    if let Some(statement) = statement.filter(|_| !login.is_empty() && !is_tls(&login)) {
+        handshake.from_client(first_packet(&login));
+        let begun = Begun { client, upstream, place, handshake, greeting, login, deadline };
+        let prepared = Box::pin(begin_with(worker, leash, &statement, begun)).await?;
+        let (records, client_place) = (Records::new(false), admitted.place);
+        let Prepared { relay, place, handshake } = prepared;
+        return Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place });
+    }
     handshake.from_client(&login);
     let mut records = Records::new(handshake.seen().tls);
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
@@ -96,6 +107,9 @@ async fn approach(
         handshake.from_server(&begun.greeting);
         leash.seen.get_or_init(|| handshake.seen().clone());
     })?;
+    if is_tls(&login) && worker.shared.config.load().init_sql.of(leash.role).is_some() {
+        admit_encrypted(worker, leash.role)?;
+    }
     if is_tls(&login) && !outlasts(worker, client, deadline).await {
         return Err(Refusal::silent(EndReason::ClientClosed));
     }
@@ -107,6 +121,12 @@ async fn approach(
         }
         None => Err(Refusal::silent(EndReason::UpstreamError)),
     }
+}
+
+/// The login itself: a client may have said more.
+fn first_packet(bytes: &[u8]) -> &[u8] {
+    let Some(&[a, b, c, _]) = bytes.first_chunk::<HEADER>() else { return bytes };
+    bytes.get(..HEADER + u32::from_le_bytes([a, b, c, 0]) as usize).unwrap_or(bytes)
 }
 
 /// Whether it is a request for TLS, with what has come behind it.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use capitana_core::backoff::Backoff;
 use capitana_core::election::Event;
+use futures_util::future::select;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::director::Director;
-use crate::control::coordinator::{Watch, read_election};
+use crate::control::coordinator::{Watch, read_election, read_election_closely};
 use crate::control::{Children, Coordinator, CoordinatorError, LinkState, Outcome, ZooKeeperConnector};
 
 /// A watch can be lost with the connection that held it, so the path is read again at least this often.
@@ -54,7 +55,7 @@ impl<C: Coordinator> Session<'_, C> {
             let next = tokio::select! {
                 biased;
                 link = self.session.link_changed() => Next::Link(link),
-                read = timeout(READ_LIMIT, self.read()) => match read {
+                read = timeout(READ_LIMIT, self.read(director.minds_lags())) => match read {
                     Ok(Ok((view, watch))) => {
                         backoff.reset();
                         let pzxid = view.pzxid;
@@ -87,9 +88,13 @@ impl<C: Coordinator> Session<'_, C> {
     }
 
     /// A server answers with what it knows; `sync` first, so that what it knows is what the leader knew at that moment.
-    async fn read(&self) -> Result<(capitana_core::RawView, Watch), CoordinatorError> {
+    async fn read(&self, closely: bool) -> Result<(capitana_core::RawView, Watch), CoordinatorError> {
         self.session.sync(self.path).await?;
-        read_election(&self.session, self.path).await
+        // A watch for each candidate only where their lags matter.
+        match closely {
+            true => read_election_closely(&self.session, self.path).await,
+            false => read_election(&self.session, self.path).await,
+        }
     }
 
     /// Waits until the path has to be read again. Meanwhile it looks whether the view still holds.
@@ -110,7 +115,8 @@ impl<C: Coordinator> Session<'_, C> {
             match looked {
                 Ok(Ok(children)) if children.pzxid == pzxid => {
                     director.on(Event::Seen(pzxid));
-                    watch = children.watch;
+                    // The one before may also watch the candidates' data. A reading ends the chain at the latest.
+                    watch = Box::pin(async move { drop(select(watch, children.watch).await) });
                 }
                 // The reading that follows says what is wrong.
                 Ok(Ok(_) | Err(_)) | Err(_) => return Next::Read,

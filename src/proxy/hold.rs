@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use capitana_core::packet::{NO_PRIMARY, TOO_MANY_CONNECTIONS, error_before_greeting};
 use capitana_core::waiting::Ticket;
-use capitana_core::{EndReason, HostPort};
+use capitana_core::{EndReason, HostPort, Role, Route};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -61,15 +61,19 @@ pub async fn hold(
     header: &[u8],
 ) -> Result<Begun, Refusal> {
     let limit = worker.shared.config.load().hold_timeout;
-    let ticket = Ticket { since: worker.shared.now(), id: leash.id };
-    let bell = worker.shared.routes.subscribe();
+    let role = leash.role;
+    let ticket = Ticket { since: worker.shared.now(), id: leash.id, role };
+    let bell = match role {
+        Role::Primary => worker.shared.routes.subscribe(),
+        Role::Replica => worker.shared.replicas.subscribe(),
+    };
     let (since, deadline) = (std::time::Instant::now(), Instant::now() + limit);
     let hold = Hold { worker, bell, ticket, header, since, deadline, limit, waited: None, refused: None };
     tokio::select! {
         biased;
         begun = hold.run() => begun,
         () = gone(client) => {
-            let obstacle = obstacle(&worker.shared, since, None);
+            let obstacle = obstacle(&worker.shared, role, since, None);
             Err(Refusal::silent(EndReason::ClientGaveUp).because(&obstacle))
         }
         reason = leash.ended() => Err(stopped(reason)),
@@ -98,18 +102,12 @@ struct Hold<'a> {
 impl Hold<'_> {
     async fn run(mut self) -> Result<Begun, Refusal> {
         loop {
-            self.barrier().await?;
+            if self.ticket.role == Role::Primary {
+                self.barrier().await?;
+            }
             let place = self.turn().await?;
             self.bell.mark_unchanged();
-            let state = self.worker.shared.routes.load().clone();
-            let RouteState::Open(route) = &*state else { continue };
-            if route.upstream != *place.upstream() {
-                continue;
-            }
-            // While the route was closed it could not be asked who may go where it opened since.
-            if !self.worker.shared.barriers.admits(route.epoch, self.since) {
-                continue;
-            }
+            let Some(route) = self.route_to(place.upstream()) else { continue };
             let (told, begun) = oneshot::channel();
             let begin =
                 begin(Rc::clone(self.worker), (route.clone(), place), self.header.to_vec(), self.deadline);
@@ -123,14 +121,36 @@ impl Hold<'_> {
                 _ = self.bell.changed() => continue,
             };
             match begun {
-                Ok(Ok(begun)) if self.worker.shared.routes.load().newest() == Some(route.epoch) => {
-                    self.worker.shared.metrics.dials_ok.inc();
+                Ok(Ok(begun)) if self.still_leads(&route) => {
+                    self.worker.shared.metrics.of(self.ticket.role).dials_ok.inc();
                     return Ok(begun);
                 }
                 Ok(Err(Unbegun::Failed(cause))) => self.refused = Some((route.upstream.clone(), cause)),
                 Ok(Err(Unbegun::OutOfTime(connected))) => self.out_of_time(&route.upstream, connected),
                 Ok(Ok(_)) | Err(_) => {}
             }
+        }
+    }
+
+    /// Where a client whose turn it is goes: what it waited for may have changed meanwhile.
+    fn route_to(&self, upstream: &HostPort) -> Option<Route> {
+        let shared = &self.worker.shared;
+        if self.ticket.role == Role::Replica {
+            return shared.replicas.load().route_to(upstream).cloned();
+        }
+        let state = shared.routes.load().clone();
+        let RouteState::Open(route) = &*state else { return None };
+        // While the route was closed it could not be asked who may go where it opened since.
+        let admits = route.upstream == *upstream && shared.barriers.admits(route.epoch, self.since);
+        admits.then(|| route.clone())
+    }
+
+    /// Whether a server that has just greeted is still one to go to.
+    fn still_leads(&self, route: &Route) -> bool {
+        let shared = &self.worker.shared;
+        match self.ticket.role {
+            Role::Primary => shared.routes.load().newest() == Some(route.epoch),
+            Role::Replica => shared.replicas.load().keeps(&route.upstream),
         }
     }
 
@@ -162,10 +182,12 @@ impl Hold<'_> {
             Turn::Now(place) => return Ok(place),
             Turn::Later(waiter) => waiter,
             Turn::Full => {
-                let message = "capitana: too many clients wait for a primary already (max-held). \
-                               Nothing was sent: try again.";
+                let message = format!(
+                    "capitana: too many clients wait for a {} already (max-held). Nothing was sent: try again.",
+                    self.ticket.role
+                );
                 self.worker.shared.metrics.rejected_held.inc();
-                return Err(Refusal::told(EndReason::HoldFull, NO_PRIMARY, message));
+                return Err(Refusal::told(EndReason::HoldFull, NO_PRIMARY, &message));
             }
         };
         self.waited.get_or_insert_with(Instant::now);
@@ -188,11 +210,11 @@ impl Hold<'_> {
     }
 
     fn in_vain(&self) -> Refusal {
-        let obstacle = obstacle(&self.worker.shared, self.since, self.refused.as_ref());
-        let Obstacle::Full(upstream) = &obstacle else { return self.after_hold(&obstacle) };
+        let obstacle = obstacle(&self.worker.shared, self.ticket.role, self.since, self.refused.as_ref());
+        let Obstacle::Full(whom) = &obstacle else { return self.after_hold(&obstacle) };
         self.worker.shared.metrics.rejected_upstream.inc();
         let message = format!(
-            "Too many connections: capitana lets no more to {upstream} (max-upstream-connections, waited {:?}). Nothing \
+            "Too many connections: capitana lets no more to {whom} (max-upstream-connections, waited {:?}). Nothing \
              was sent: try again.",
             self.limit
         );

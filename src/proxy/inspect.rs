@@ -1,20 +1,20 @@
-//! A worker's part in a drain: stops its older sessions where nothing is on its way, reports them, and ends or continues
+//! A worker's part in a drain: stops its stale sessions where nothing is on its way, reports them, and ends or continues
 //! them as it is told. It asks no server and judges nothing.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use capitana_core::{EndReason, Epoch, HostPort};
+use capitana_core::{EndReason, HostPort};
 
-use super::leash::{Leash, Order, Phase, Report};
+use super::leash::{Leash, Order, Phase, Report, Stale};
 use super::worker::Worker;
 
 /// How often other tasks of the thread get a turn while reports are waited for. Each session that was woken runs in the
 /// first of them; the rest is for those that had to be woken again.
 const TURNS: usize = 16;
 
-/// What a worker says of its older sessions.
+/// What a worker says of its stale sessions.
 #[derive(Debug, Default)]
 pub struct Inspection {
     /// How many there are, by server, in whatever phase.
@@ -46,16 +46,16 @@ pub struct Quiet {
 }
 
 impl Worker {
-    /// Stops and reports the open sessions older than `newest`; `patiently`: also those that are at work, which report
-    /// another time.
-    pub async fn inspect(&self, newest: Epoch, patiently: bool) -> Inspection {
-        let old = self.older_than(newest);
+    /// Stops and reports the open sessions that go where they should not stay; `patiently`: also those that are at work,
+    /// which report another time.
+    pub async fn inspect(&self, stale: &Stale, patiently: bool) -> Inspection {
+        let stale = self.stale(stale);
         let mut inspection = Inspection::default();
-        for route in old.iter().filter_map(|leash| leash.route.get()) {
+        for route in stale.iter().filter_map(|leash| leash.route.get()) {
             *inspection.left.entry(route.upstream.clone()).or_default() += 1;
         }
         let askable = |leash: &Rc<Leash>| leash.phase() == Phase::Open && leash.thread_id().is_some();
-        let asked: Vec<_> = old.into_iter().filter(askable).collect();
+        let asked: Vec<_> = stale.into_iter().filter(askable).collect();
         for leash in &asked {
             leash.order(if patiently { Order::Await } else { Order::Inspect });
         }
@@ -86,9 +86,9 @@ impl Worker {
         }
     }
 
-    /// Ends the open sessions older than `newest`, whatever they do; those to `upstream` or all.
-    pub fn end_older(&self, newest: Epoch, upstream: Option<&HostPort>, reason: EndReason) {
-        for leash in self.older_than(newest) {
+    /// Ends the open sessions that go where they should not stay, whatever they do; those to `upstream` or all.
+    pub fn end_stale(&self, stale: &Stale, upstream: Option<&HostPort>, reason: EndReason) {
+        for leash in self.stale(stale) {
             let goes_there =
                 |upstream: &HostPort| leash.route.get().is_some_and(|route| route.upstream == *upstream);
             if leash.phase() == Phase::Open && upstream.is_none_or(goes_there) {

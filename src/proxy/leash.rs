@@ -4,11 +4,13 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use capitana_core::handshake::Seen;
-use capitana_core::{EndReason, Epoch, Route};
+use capitana_core::replicas::Serving;
+use capitana_core::{EndReason, Epoch, Role, Route};
 use serde::Serialize;
 
 /// How far a session has come, for whoever considers ending it.
@@ -21,6 +23,15 @@ pub enum Phase {
     Handshake,
     /// It is open.
     Open,
+}
+
+/// Which sessions a drain is about.
+#[derive(Debug, Clone)]
+pub enum Stale {
+    /// Those with a primary older than this.
+    Older(Epoch),
+    /// Those with a server that does not serve as a replica.
+    Elsewhere(Arc<Serving>),
 }
 
 /// What a draining worker asks of a session.
@@ -56,6 +67,8 @@ pub enum Report {
 pub struct Leash {
     /// The session's number, unique in this process.
     pub id: u64,
+    /// What its listener leads to.
+    pub role: Role,
     /// The client's address; behind a load balancer that sends PROXY headers, what it says.
     pub client: Cell<SocketAddr>,
     /// Where it goes, once a server has greeted.
@@ -76,9 +89,10 @@ pub struct Leash {
 impl Leash {
     /// A session that has just been accepted.
     #[must_use]
-    pub fn new(id: u64, client: SocketAddr, since_ms: u64) -> Self {
+    pub fn new(id: u64, role: Role, client: SocketAddr, since_ms: u64) -> Self {
         Self {
             id,
+            role,
             client: Cell::new(client),
             route: OnceCell::new(),
             seen: OnceCell::new(),
@@ -98,6 +112,12 @@ impl Leash {
         self.phase.get()
     }
 
+    /// The primary it goes to; none for one that goes to a replica. Failovers are the primary's.
+    #[must_use]
+    pub fn primary_route(&self) -> Option<&Route> {
+        self.route.get().filter(|_| self.role == Role::Primary)
+    }
+
     /// The id of its thread on the server, where the handshake showed it.
     #[must_use]
     pub fn thread_id(&self) -> Option<u32> {
@@ -110,10 +130,14 @@ impl Leash {
         self.seen.get().is_some_and(|seen| seen.readable)
     }
 
-    /// Whether it goes to a primary older than `newest`.
+    /// Whether it goes where it should not stay. One that goes nowhere yet does not.
     #[must_use]
-    pub fn is_older_than(&self, newest: Epoch) -> bool {
-        self.route.get().is_some_and(|route| route.epoch < newest)
+    pub fn is_stale(&self, stale: &Stale) -> bool {
+        self.route.get().is_some_and(|route| match (stale, self.role) {
+            (Stale::Older(newest), Role::Primary) => route.epoch < *newest,
+            (Stale::Elsewhere(serving), Role::Replica) => !serving.keeps(&route.upstream),
+            (Stale::Older(_), Role::Replica) | (Stale::Elsewhere(_), Role::Primary) => false,
+        })
     }
 
     /// To be called by the session as it proceeds.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use capitana_core::EndReason;
 use capitana_core::limit::RateLimit;
 use capitana_core::packet::{TOO_MANY_CONNECTIONS, error_before_greeting};
+use capitana_core::{EndReason, Role};
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::unix::AsyncFd;
@@ -49,10 +49,10 @@ const TURN: usize = 16;
 /// # Errors
 /// The address cannot be bound.
 pub fn bind(
-    address: SocketAddr,
+    (role, address): (Role, SocketAddr),
     workers: usize,
     stall_timeout: Option<Duration>,
-) -> Result<Vec<StdListener>, Error> {
+) -> Result<(Role, Vec<StdListener>), Error> {
     let bound = || -> io::Result<Vec<StdListener>> {
         let alone = socket(address, false)?;
         let port = alone.local_addr()?.as_socket().map_or(address.port(), |bound| bound.port());
@@ -60,7 +60,11 @@ pub fn bind(
         let address = SocketAddr::new(address.ip(), port);
         (0..workers).map(|_| listen(socket(address, true)?, stall_timeout)).collect()
     };
-    bound().map_err(|error| Error::listen("listen", address, error))
+    let setting = match role {
+        Role::Primary => "listen",
+        Role::Replica => "replica-listen",
+    };
+    bound().map(|listeners| (role, listeners)).map_err(|error| Error::listen(setting, address, error))
 }
 
 fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
@@ -99,8 +103,10 @@ pub struct WorkerHandle {
     pub inbox: mpsc::UnboundedSender<Task>,
 }
 
-/// What is counted over all listeners of one address.
+/// What all listeners of one address have in common.
 pub struct Limits {
+    /// What they lead to.
+    role: Role,
     /// Places for connections, where there is a limit.
     places: Option<Arc<Semaphore>>,
     clients: Arc<ClientPlaces>,
@@ -111,8 +117,9 @@ pub struct Limits {
 impl Limits {
     /// Those of the settings.
     #[must_use]
-    pub fn new(config: &ProxyConfig) -> Arc<Self> {
+    pub fn new(role: Role, config: &ProxyConfig) -> Arc<Self> {
         Arc::new(Self {
+            role,
             places: config.max_connections.map(|most| Arc::new(Semaphore::new(most))),
             clients: Arc::new(ClientPlaces::new(config.max_connections_per_client)),
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
@@ -124,7 +131,7 @@ impl Limits {
 pub struct Listening {
     /// The listener, not registered with any runtime.
     pub listener: StdListener,
-    /// What is counted over all listeners of its address.
+    /// What all listeners of its address have in common.
     pub limits: Arc<Limits>,
     /// All workers, this one among them.
     pub workers: Vec<WorkerHandle>,
@@ -186,13 +193,13 @@ impl Acceptor {
     }
 
     fn admit(&mut self, stream: StdTcpStream, client: SocketAddr, descriptors: Reserved<SESSION>) {
-        self.worker.shared.metrics.accepted.inc();
+        self.worker.shared.metrics.of(self.limits.role).accepted.inc();
         let place = match self.limits.places.as_ref().map(|p| Arc::clone(p).try_acquire_owned()).transpose() {
             Ok(place) => place,
             Err(_) => return self.turn_away(stream, client, descriptors),
         };
         let clients = Arc::clone(&self.limits.clients);
-        let accepted = Accepted { stream, client, place, clients };
+        let accepted = Accepted { stream, role: self.limits.role, client, place, clients };
         let own = &self.worker.counters.sessions;
         let least = self.workers.iter().map(|worker| (worker, worker.counters.sessions.load(Relaxed)));
         match least.min_by_key(|(_, sessions)| *sessions) {
@@ -213,11 +220,12 @@ impl Acceptor {
     fn turn_away(&mut self, stream: StdTcpStream, client: SocketAddr, descriptors: Reserved<SESSION>) {
         let reason = EndReason::TooManyConnections;
         let shared = &self.worker.shared;
-        shared.metrics.session_ended(reason);
+        shared.metrics.of(self.limits.role).ended(reason);
         shared.metrics.rejected_listener.inc();
         match self.log.admit(shared.now()) {
             Some(suppressed) => {
-                tracing::warn!(%client, reason = reason.label(), suppressed, "session ended");
+                let role = self.limits.role.label();
+                tracing::warn!(%client, role, reason = reason.label(), suppressed, "session ended");
             }
             None => shared.metrics.log_suppressed.inc(),
         }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use capitana_core::{EndReason, SkipReason};
+use capitana_core::{Role, SkipReason};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use super::by_role::{self, OfRole};
 use super::durations::Durations;
 use crate::metrics::{Maker, opts};
 use crate::side::SideMetrics;
@@ -19,27 +20,19 @@ const SECONDS: [f64; 14] =
 
 /// Handles of everything that is counted apart from the relay's path.
 pub struct ProxyMetrics {
-    /// Connections accepted.
-    pub accepted: IntCounter,
+    /// What the listeners for primary and replicas have apart, by `Role::index`.
+    by_role: [OfRole; Role::ALL.len()],
     /// Failures of accept itself.
     pub accept_errors: IntCounter,
-    /// Sessions that ended, by `EndReason::index`.
-    ended: Vec<IntCounter>,
-    /// Sessions there are.
-    pub sessions: IntGauge,
     /// How many sessions the limit of descriptors allows; 0: not known.
     pub sessions_limit: IntGauge,
-    /// Clients that wait for a primary.
-    pub held: IntGauge,
-    /// Sessions of replaced primaries that are not idle yet.
-    pub draining: IntGauge,
-    /// Clients that waited and were let on to the primary.
+    /// Clients that waited and were let on to a server.
     pub released: IntCounter,
     /// Connections turned away: the listener has enough.
     pub rejected_listener: IntCounter,
     /// Connections turned away: their client has enough.
     pub rejected_client: IntCounter,
-    /// Connections turned away: the primary had enough for the hold time.
+    /// Connections turned away: the servers had enough for the hold time.
     pub rejected_upstream: IntCounter,
     /// Connections turned away: enough wait.
     pub rejected_held: IntCounter,
@@ -53,11 +46,7 @@ pub struct ProxyMetrics {
     pub broken_off: IntCounter,
     /// How long clients waited, of those that had to.
     pub hold_seconds: Histogram,
-    /// Connections to a primary that were made.
-    pub dials_ok: IntCounter,
-    /// Connections to a primary that failed.
-    pub dials_failed: IntCounter,
-    /// Those of them for which this host had no port left.
+    /// Connections to servers for which this host had no port left.
     pub dials_without_port: IntCounter,
     /// How long a dial took, with the server's greeting.
     pub dial_seconds: Histogram,
@@ -77,6 +66,10 @@ pub struct ProxyMetrics {
     pub zookeeper_connected: IntGauge,
     /// Candidates that can be followed.
     pub members: IntGauge,
+    /// Statements that sessions begin with.
+    pub init_sql: InitSqlMetrics,
+    /// Members that serve as replicas.
+    pub replicas: IntGauge,
     /// Readings older than one already seen.
     pub stale_readings: IntCounter,
     /// The session beside the election's.
@@ -84,6 +77,18 @@ pub struct ProxyMetrics {
     skipped: IntCounterVec,
     /// Log lines about ended sessions that were held back.
     pub log_suppressed: IntCounter,
+}
+
+/// What became of the statements that sessions begin with.
+pub struct InitSqlMetrics {
+    /// Carried out.
+    pub sent: IntCounter,
+    /// Not carried out: the session was not opened.
+    pub failed: IntCounter,
+    /// The client asked for TLS, and was refused.
+    pub refused: IntCounter,
+    /// The client asked for TLS, and goes on without.
+    pub passed: IntCounter,
 }
 
 impl ProxyMetrics {
@@ -94,26 +99,24 @@ impl ProxyMetrics {
     pub fn register(registry: &Registry, workers: &[Arc<WorkerCounters>]) -> Result<Self, Error> {
         let make = Maker::new(registry)?;
         make.register(RelayBytes::new(workers)?)?;
-        let dials = make.counters("dials_total", "Attempts to connect to the primary", "result")?;
-        let ended = make.counters("sessions_ended_total", "Sessions that ended, by reason", "reason")?;
         let rejected =
-            make.counters("connections_rejected_total", "Clients turned away, by limit", "limit")?;
+            make.counters("connections_rejected_total", "Clients turned away, by limit", &["limit"])?;
         let partings =
-            make.counters("handshakes_ended_total", "Handshakes ended for vanished clients", "result")?;
+            make.counters("handshakes_ended_total", "Handshakes ended for vanished clients", &["result"])?;
         let skipped =
-            make.counters("members_skipped_total", "Candidates not followed, by reason", "reason")?;
+            make.counters("members_skipped_total", "Candidates not followed, by reason", &["reason"])?;
         for reason in SkipReason::ALL {
             skipped.with_label_values(&[reason.label()]).inc_by(0);
         }
+        let init_sql =
+            make.counters("init_sql_total", "Statements that sessions begin with, by result", &["result"])?;
         let seconds = |name, help| make.seconds(name, help, &SECONDS);
         Ok(Self {
-            accepted: make.counter("connections_accepted_total", "Client connections accepted")?,
+            by_role: by_role::register(&make)?,
             accept_errors: make.counter("accept_errors_total", "Failures to accept a connection")?,
-            ended: EndReason::ALL.iter().map(|r| ended.with_label_values(&[r.label()])).collect(),
-            sessions: make.gauge("sessions", "Client sessions there are, waiting ones included")?,
             sessions_limit: make
                 .gauge("sessions_limit", "Client sessions that descriptors allow; 0: unknown")?,
-            released: make.counter("sessions_released_total", "Waiting clients let on to the primary")?,
+            released: make.counter("sessions_released_total", "Waiting clients let on to a server")?,
             rejected_listener: rejected.with_label_values(&["max-connections"]),
             rejected_client: rejected.with_label_values(&["max-connections-per-client"]),
             rejected_upstream: rejected.with_label_values(&["max-upstream-connections"]),
@@ -122,14 +125,10 @@ impl ProxyMetrics {
             partings_ended: partings.with_label_values(&["ok"]),
             broken_off: make.counter("tls_handshakes_broken_total", "TLS handshakes clients broke off")?,
             partings_broken: partings.with_label_values(&["broken"]),
-            held: make.gauge("sessions_held", "Clients that wait for a primary")?,
-            draining: make.gauge("sessions_draining", "Sessions left on primaries that were replaced")?,
-            hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a primary")?,
-            dials_ok: dials.with_label_values(&["ok"]),
-            dials_failed: dials.with_label_values(&["failed"]),
+            hold_seconds: seconds("hold_duration_seconds", "Time clients waited for a server")?,
             dials_without_port: make
                 .counter("dials_without_port_total", "Dials for which this host had no port left")?,
-            dial_seconds: seconds("dial_duration_seconds", "Time to the primary's greeting")?,
+            dial_seconds: seconds("dial_duration_seconds", "Time to the server's greeting")?,
             handshake_seconds: seconds("handshake_duration_seconds", "Time from the greeting to the login")?,
             first_answer_seconds: seconds(
                 "first_answer_duration_seconds",
@@ -141,6 +140,13 @@ impl ProxyMetrics {
             durations: Durations::register(&make)?,
             zookeeper_connected: make.gauge("zookeeper_connected", "1 while ZooKeeper answers")?,
             members: make.gauge("members", "Candidates in the election that can be followed")?,
+            init_sql: InitSqlMetrics {
+                sent: init_sql.with_label_values(&["sent"]),
+                failed: init_sql.with_label_values(&["failed"]),
+                refused: init_sql.with_label_values(&["refused"]),
+                passed: init_sql.with_label_values(&["passed"]),
+            },
+            replicas: make.gauge("replicas", "Members of the election that serve as replicas")?,
             stale_readings: make.counter("stale_readings_total", "Readings of the election not believed")?,
             side: SideMetrics::register(&make)?,
             skipped,
@@ -148,11 +154,16 @@ impl ProxyMetrics {
         })
     }
 
-    /// Counts the end of a session.
-    pub fn session_ended(&self, reason: EndReason) {
-        if let Some(counter) = self.ended.get(reason.index()) {
-            counter.inc();
-        }
+    /// What is counted of the clients of one role.
+    #[must_use]
+    pub fn of(&self, role: Role) -> &OfRole {
+        &self.by_role[role.index()]
+    }
+
+    /// Sessions of every role.
+    #[must_use]
+    pub fn sessions(&self) -> i64 {
+        self.by_role.iter().map(|role| role.sessions.get()).sum()
     }
 
     /// Counts a candidate that is not followed. Rare, so the label is looked up.

@@ -6,6 +6,7 @@ mod amends;
 mod ask;
 mod barrier;
 mod begun;
+mod by_role;
 mod causal;
 mod close;
 mod descriptors;
@@ -17,9 +18,11 @@ mod entry;
 mod follow;
 mod gate;
 mod hold;
+mod init_sql;
 mod inspect;
 mod lead;
 mod leash;
+mod leavers;
 mod listener;
 mod metrics;
 mod milestones;
@@ -32,6 +35,7 @@ mod proxy_header;
 mod pulse;
 mod registry;
 pub mod relay;
+mod rounds;
 mod route;
 mod service;
 mod session;
@@ -44,7 +48,6 @@ mod watchdog;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -86,9 +89,9 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
     let runtime = current_thread()?;
     let relay_threads =
         config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let sessions = capacity(relay_threads, config.listen.len())?;
-    let bind = |address: &SocketAddr| listener::bind(*address, relay_threads, config.stall_timeout);
-    let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let sessions = capacity(relay_threads, config.listeners().count())?;
+    let bind = |of_role| listener::bind(of_role, relay_threads, config.stall_timeout);
+    let listeners = config.listeners().map(bind).collect::<Result<Vec<_>, _>>()?;
     let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
@@ -105,7 +108,12 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
         let (election, mut follower) = start_follower(&shared).unzip();
         let (side, side_view) = service::start(&shared, live.follow()).unzip();
-        let view = Arc::new(ProxyView { shared: Arc::clone(&shared), election, side: side_view, config: live.status() });
+        let view = Arc::new(ProxyView {
+            shared: Arc::clone(&shared),
+            election,
+            side: side_view,
+            config: live.status(),
+        });
         let admin_stop = CancellationToken::new();
         let address = shared.config.load().common.admin_listen;
         let admin = AdminServer::bind(address, registry, view).await?;
@@ -116,9 +124,14 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         tokio::spawn(amends::run(Arc::clone(&shared), broken_off));
         tokio::spawn(waiting::run(Arc::clone(&shared)));
         tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
-        threads.accept(listeners, || Limits::new(&shared.config.load()), &workers).await?;
+        tokio::spawn(leavers::run(Arc::clone(&shared), workers.clone()));
+        threads.accept(listeners, |role| Limits::new(role, &shared.config.load()), &workers).await?;
         shared.workers.store(Some(Arc::new(workers)));
-        tracing::info!(listen = ?shared.config.load().listen, admin = %address, relay_threads, "proxy started");
+        let (listen, replica_listen) = {
+            let config = shared.config.load();
+            (config.listen.clone(), config.replica_listen.clone())
+        };
+        tracing::info!(?listen, ?replica_listen, admin = %address, relay_threads, "proxy started");
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
@@ -219,14 +232,14 @@ async fn wind_down(shared: &Shared, signals: &mut Signals, threads: &mut Threads
     // Workers end when nobody can send them anything any more.
     shared.workers.store(None);
     let limit = shared.config.load().shutdown_timeout;
-    let sessions = shared.metrics.sessions.get();
+    let sessions = shared.metrics.sessions();
     tracing::info!(sessions, limit_s = limit.as_secs_f64(), "stopping: no new connections");
     tokio::select! {
         () = threads.all_ended() => return,
         () = tokio::time::sleep(limit) => {}
         () = stop_again(signals) => {}
     }
-    tracing::info!(sessions = shared.metrics.sessions.get(), "stopping: ending the sessions that are left");
+    tracing::info!(sessions = shared.metrics.sessions(), "stopping: ending the sessions that are left");
     shared.kill.cancel();
     let _ = tokio::time::timeout(LAST_STEPS, threads.all_ended()).await;
 }

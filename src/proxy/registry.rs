@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::{EndReason, Epoch};
+use capitana_core::{EndReason, Epoch, Role};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub struct SessionInfo {
     /// Its number, unique in this process.
     pub id: u64,
+    role: Role,
     client: String,
     phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +44,7 @@ impl SessionInfo {
         let (route, seen) = (leash.route.get(), leash.seen.get());
         Self {
             id: leash.id,
+            role: leash.role,
             client: leash.client.get().to_string(),
             phase: leash.phase(),
             upstream: route.map(|route| route.upstream.to_string()),

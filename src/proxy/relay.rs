@@ -103,6 +103,14 @@ impl Relay {
         relay
     }
 
+    /// The client is to receive these bytes of the server's first, before anything else is read. For a relay that has not
+    /// moved any yet.
+    pub fn owe_client(&mut self, bytes: Vec<u8>) {
+        let written = self.to_client.written;
+        self.to_client = Pipe::beginning_with(bytes);
+        self.to_client.written = written;
+    }
+
     /// The server's first bytes, until they have gone to the client.
     #[must_use]
     pub fn greeting(&self) -> &[u8] {

@@ -1,9 +1,11 @@
-//! The route of the moment: one atomic load for a new session, one bell for whoever waits. It is written on the control
-//! thread only: by the director, which closes and opens, and by a barrier that has ended, which opens.
+//! Where new sessions go at the moment, for the primary and for the replicas: one atomic load for a new session, one bell
+//! for whoever waits. It is written on the control thread only: by the director, which closes and opens, and by a barrier
+//! that has ended, which opens.
 
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use capitana_core::replicas::Serving;
 use capitana_core::{Epoch, Route};
 use tokio::sync::watch;
 
@@ -32,24 +34,35 @@ impl RouteState {
     }
 }
 
-/// The route of the moment, shared by every thread.
+/// The route to the primary.
+pub type RouteTable = Table<RouteState>;
+/// The members that serve as replicas.
+pub type ReplicaTable = Table<Serving>;
+
+/// Something of the moment, shared by every thread.
 #[derive(Debug)]
-pub struct RouteTable {
-    state: ArcSwap<RouteState>,
+pub struct Table<T> {
+    state: ArcSwap<T>,
     bell: watch::Sender<()>,
 }
 
-impl RouteTable {
+impl<T: PartialEq> Table<T> {
     /// A table that begins with `state`.
     #[must_use]
-    pub fn new(state: RouteState) -> Self {
+    pub fn new(state: T) -> Self {
         Self { state: ArcSwap::from_pointee(state), bell: watch::Sender::new(()) }
     }
 
-    /// The route of the moment.
+    /// What holds at the moment.
     #[must_use]
-    pub fn load(&self) -> Guard<Arc<RouteState>> {
+    pub fn load(&self) -> Guard<Arc<T>> {
         self.state.load()
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn load_full(&self) -> Arc<T> {
+        self.state.load_full()
     }
 
     /// Rings after each change. Subscribe first and load second, so that no change is missed.
@@ -58,8 +71,8 @@ impl RouteTable {
         self.bell.subscribe()
     }
 
-    /// Swaps the route; a state that is there already rings no bell. Answers whether it was another.
-    pub fn set(&self, state: RouteState) -> bool {
+    /// Swaps it; a state that is there already rings no bell. Answers whether it was another.
+    pub fn set(&self, state: T) -> bool {
         let is_new = **self.state.load() != state;
         if is_new {
             self.state.store(Arc::new(state));

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use capitana_core::EndReason;
 use capitana_core::handshake::{Handshake, Stage};
-use capitana_core::packet::LastWord;
 use capitana_core::tls::Records;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -91,7 +90,7 @@ async fn open(worker: &Rc<Worker>, leash: &Leash, accepted: Accepted) -> Result<
         return Err(conclude_handshake(worker, relay, (handshake, place), reason));
     }
     leash.enter(Phase::Open);
-    if let Some(route) = leash.route.get() {
+    if let Some(route) = leash.primary_route() {
         worker.shared.milestones.opened(route.epoch);
     }
     worker.shared.metrics.handshake_seconds.observe(greeted.elapsed().as_secs_f64());
@@ -251,7 +250,7 @@ fn conclude(worker: &Worker, leash: &Leash, open: Open, reason: EndReason) -> Ep
     let word = if is_told && leash.is_readable() { relay.last_word() } else { None };
     let (client, upstream) = relay.into_both();
     if is_told {
-        worker.linger(refuse(client, word.map(LastWord::packet).unwrap_or_default()));
+        worker.linger(refuse(client, word.map(|word| word.packet(leash.role)).unwrap_or_default()));
     }
     if !settled {
         worker.shared.amends.park(upstream, place, worker.shared.descriptors.for_connection());
@@ -277,6 +276,7 @@ pub fn log_end(leash: &Leash, epilogue: &Epilogue) {
     let client: SocketAddr = leash.client.get();
     tracing::info!(
         session = leash.id,
+        role = leash.role.label(),
         %client,
         reason = epilogue.reason.label(),
         cause = epilogue.cause,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use capitana_core::pulse::Pulse;
+use capitana_core::replicas::Serving;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use super::listener::WorkerHandle;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
 use super::part;
-use super::route::RouteTable;
+use super::route::{ReplicaTable, RouteTable};
 use super::waiting::Room;
 use crate::config::ProxyConfig;
 
@@ -27,6 +28,8 @@ pub struct Shared {
     pub config: ArcSwap<ProxyConfig>,
     /// Where new sessions go.
     pub routes: RouteTable,
+    /// Where those go that only read.
+    pub replicas: ReplicaTable,
     /// Everything that is counted.
     pub metrics: ProxyMetrics,
     /// How servers are connected to.
@@ -75,6 +78,7 @@ impl Shared {
             dialler: Dialler::new(&config),
             config: ArcSwap::from_pointee(config),
             routes,
+            replicas: ReplicaTable::new(Serving::default()),
             metrics,
             workers: ArcSwapOption::empty(),
             stop: CancellationToken::new(),

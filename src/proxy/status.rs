@@ -1,11 +1,13 @@
 //! What the proxy says of itself on its admin endpoint: one snapshot, put together when it is asked for.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use capitana_core::failover::Failover;
+use capitana_core::replicas::{Aside, Replica, Serving};
 use capitana_core::services::list::Services;
-use capitana_core::{Link, Route};
+use capitana_core::{Link, Role, Route};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -41,10 +43,41 @@ struct ProxyStatus {
     view_age_ms: Option<u64>,
     route: Option<Route>,
     barrier: String,
+    replicas: ReplicaStatus,
     sessions: Sessions,
     failovers: Vec<Failover>,
     service: Option<ServiceStatus>,
     config: ConfigStatus,
+}
+
+/// Who serves as a replica.
+#[derive(Serialize)]
+struct ReplicaStatus {
+    /// Where clients that only read are accepted. Empty: nowhere.
+    listen: Vec<SocketAddr>,
+    members: Vec<Busy>,
+    by_fallback: bool,
+    aside: Vec<Aside>,
+}
+
+/// A member that serves, and how many sessions it has from this proxy, whatever their role.
+#[derive(Serialize)]
+struct Busy {
+    #[serde(flatten)]
+    replica: Replica,
+    sessions: usize,
+}
+
+impl ReplicaStatus {
+    fn new(shared: &Shared) -> Self {
+        let Serving { members, by_fallback, aside } = (*shared.replicas.load_full()).clone();
+        let busy = |replica: Replica| {
+            let sessions = shared.room.load(&replica.route.upstream).sessions;
+            Busy { replica, sessions }
+        };
+        let listen = shared.config.load().replica_listen.clone();
+        Self { listen, members: members.into_iter().map(busy).collect(), by_fallback, aside }
+    }
 }
 
 #[derive(Serialize)]
@@ -52,13 +85,23 @@ struct Sessions {
     /// All there are, waiting ones included.
     #[serde(rename = "active")]
     all: i64,
-    /// Those of them that wait for a primary.
+    /// Those of them that wait for a server.
     held: i64,
-    /// Waiting clients let on to the primary so far.
+    /// Waiting clients let on to a server so far.
     released: u64,
     /// Connections to servers, those being made included.
     upstream: i64,
     rejected: Rejected,
+    draining: i64,
+    /// Those of them that came for a replica.
+    replica: ReplicaSessions,
+}
+
+/// Sessions of clients that came for a replica.
+#[derive(Serialize)]
+struct ReplicaSessions {
+    active: i64,
+    held: i64,
     draining: i64,
 }
 
@@ -70,6 +113,25 @@ struct Rejected {
     max_connections_per_client: u64,
     max_upstream_connections: u64,
     max_held: u64,
+}
+
+impl Sessions {
+    fn new(metrics: &ProxyMetrics) -> Self {
+        let [primary, replica] = Role::ALL.map(|role| metrics.of(role));
+        Self {
+            all: metrics.sessions(),
+            held: primary.held.get() + replica.held.get(),
+            released: metrics.released.get(),
+            upstream: metrics.upstream_connections.get(),
+            rejected: Rejected::new(metrics),
+            draining: primary.draining.get() + replica.draining.get(),
+            replica: ReplicaSessions {
+                active: replica.sessions.get(),
+                held: replica.held.get(),
+                draining: replica.draining.get(),
+            },
+        }
+    }
 }
 
 impl Rejected {
@@ -119,14 +181,8 @@ impl AdminView for ProxyView {
             },
             election,
             route,
-            sessions: Sessions {
-                all: self.shared.metrics.sessions.get(),
-                held: self.shared.metrics.held.get(),
-                released: self.shared.metrics.released.get(),
-                upstream: self.shared.metrics.upstream_connections.get(),
-                rejected: Rejected::new(&self.shared.metrics),
-                draining: self.shared.metrics.draining.get(),
-            },
+            replicas: ReplicaStatus::new(&self.shared),
+            sessions: Sessions::new(&self.shared.metrics),
         };
         serde_json::to_value(status).unwrap_or_default()
     }

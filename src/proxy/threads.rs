@@ -6,6 +6,7 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::thread;
 
+use capitana_core::Role;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -63,12 +64,12 @@ impl Threads {
     /// The system refuses to watch one.
     pub async fn accept(
         &self,
-        listeners: Vec<Vec<StdListener>>,
-        limits: impl Fn() -> Arc<Limits>,
+        listeners: Vec<(Role, Vec<StdListener>)>,
+        limits: impl Fn(Role) -> Arc<Limits>,
         workers: &[WorkerHandle],
     ) -> Result<(), Error> {
-        for of_one_address in listeners {
-            let limits = limits();
+        for (role, of_one_address) in listeners {
+            let limits = limits(role);
             for (listener, worker) in of_one_address.into_iter().zip(workers) {
                 let (reply, watched) = oneshot::channel();
                 let listening =

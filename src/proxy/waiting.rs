@@ -1,13 +1,14 @@
-//! The one waiting room of all threads: a short lock around the pure order of `capitana_core::waiting`, and how those
+//! The one waiting room of all threads and both roles: a short lock around the pure order of `capitana_core::waiting`, and how those
 //! whose turn it is are told. Whoever frees a place lets the next in; a task wakes up only for the rate and for changes
 //! of the route.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use capitana_core::HostPort;
-use capitana_core::waiting::{Arrival, Cause, Dial, Limits, Release, Ticket, WaitingRoom};
+use capitana_core::replicas::Serving;
+use capitana_core::waiting::{Arrival, Cause, Dial, Limits, Load, Release, Target, Ticket, WaitingRoom};
+use capitana_core::{HostPort, Role};
 use tokio::sync::{oneshot, watch};
 
 use super::route::RouteState;
@@ -27,8 +28,10 @@ pub struct Room {
 struct Inner {
     order: WaitingRoom,
     calls: HashMap<u64, oneshot::Sender<Place>>,
-    /// The last failure to reach a server, and which.
-    refused: Option<(HostPort, String)>,
+    /// What the order was last told of where clients go.
+    aimed: (Option<Arc<RouteState>>, Option<Arc<Serving>>),
+    /// The last failure to reach a server, and which, by `Role::index`.
+    refused: [Option<(HostPort, String)>; Role::ALL.len()],
     /// When somebody may go, if nothing happens before.
     next: Option<Duration>,
 }
@@ -54,25 +57,34 @@ impl Room {
             waiters: config.max_held,
         };
         let order = WaitingRoom::new(limits, u64::from(std::process::id()));
-        let inner = Inner { order, calls: HashMap::new(), refused: None, next: None };
+        let (aimed, refused) = ((None, None), Role::ALL.map(|_| None));
+        let inner = Inner { order, calls: HashMap::new(), aimed, refused, next: None };
         Self { inner: Mutex::new(inner), alarm: watch::Sender::new(()) }
     }
 
-    /// Why those wait that do, and what the last server that refused said.
+    /// Why those of this role wait that do, and what the last server that refused one said.
     #[must_use]
-    pub fn cause(&self) -> (Cause, Option<(HostPort, String)>) {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (inner.order.cause(), inner.refused.clone())
+    pub fn cause(&self, role: Role) -> (Cause, Option<(HostPort, String)>) {
+        let inner = self.inner();
+        (inner.order.cause(role), inner.refused[role.index()].clone())
+    }
+
+    /// What a server is busy with.
+    #[must_use]
+    pub fn load(&self, upstream: &HostPort) -> Load {
+        self.inner().order.load(upstream)
+    }
+
+    /// Every change is whole when the lock is let go of, also by a thread that panics.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Asks for a turn. A client that comes back brings the ticket it had.
 pub fn arrive(shared: &Arc<Shared>, ticket: Ticket) -> Turn {
     with(shared, |inner, now| match inner.order.arrive(ticket, now) {
-        Arrival::Pass => match inner.order.target() {
-            Some(upstream) => Turn::Now(Place::new(shared, upstream)),
-            None => Turn::Full,
-        },
+        Arrival::Pass(upstream) => Turn::Now(Place::new(shared, ticket.role, upstream)),
         Arrival::Wait => {
             let (call, called) = oneshot::channel();
             inner.calls.insert(ticket.id, call);
@@ -85,10 +97,12 @@ pub fn arrive(shared: &Arc<Shared>, ticket: Ticket) -> Turn {
 /// Lets clients in as time passes and routes change, until the proxy ends.
 pub async fn run(shared: Arc<Shared>) {
     let (mut bell, mut alarm) = (shared.routes.subscribe(), shared.room.alarm.subscribe());
+    let mut replicas_bell = shared.replicas.subscribe();
     loop {
         let next = with(&shared, |inner, now| inner.next.map_or(NEVER, |at| at.saturating_sub(now)));
         tokio::select! {
             _ = bell.changed() => {}
+            _ = replicas_bell.changed() => {}
             _ = alarm.changed() => {}
             () = tokio::time::sleep(next) => {}
         }
@@ -103,7 +117,7 @@ fn with<T>(shared: &Arc<Shared>, act: impl FnOnce(&mut Inner, Duration) -> T) ->
     let mut undelivered: Vec<Place> = Vec::new();
     loop {
         let (called, alarm) = {
-            let mut inner = shared.room.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = shared.room.inner();
             let now = shared.now();
             inner.aim(shared, now);
             if let Some(act) = act.take() {
@@ -114,7 +128,9 @@ fn with<T>(shared: &Arc<Shared>, act: impl FnOnce(&mut Inner, Duration) -> T) ->
             }
             let before = inner.next;
             let called = inner.release(shared, now);
-            shared.metrics.held.set(inner.order.waiting() as i64);
+            for role in Role::ALL {
+                shared.metrics.of(role).held.set(inner.order.waiting_for(role) as i64);
+            }
             shared.metrics.upstream_connections.set(inner.order.sessions() as i64);
             (called, inner.next.is_some() && inner.next != before)
         };
@@ -129,19 +145,29 @@ fn with<T>(shared: &Arc<Shared>, act: impl FnOnce(&mut Inner, Duration) -> T) ->
 }
 
 impl Inner {
-    /// The route may have changed: it is read under the lock, so that no older one can follow a newer.
+    /// What clients go to may have changed: it is read under the lock, so that nothing older can follow what is newer.
     fn aim(&mut self, shared: &Shared, now: Duration) {
-        match &**shared.routes.load() {
-            RouteState::Open(route) => self.order.aim(Some(&route.upstream), now),
-            RouteState::Closed { .. } => self.order.aim(None, now),
+        let route = shared.routes.load();
+        if !self.aimed.0.as_ref().is_some_and(|aimed| Arc::ptr_eq(aimed, &route)) {
+            let target = match &**route {
+                RouteState::Open(route) => Some(Target { upstream: route.upstream.clone(), weight: 1 }),
+                RouteState::Closed { .. } => None,
+            };
+            self.order.aim(Role::Primary, target.as_slice(), now);
+            self.aimed.0 = Some(Arc::clone(&route));
+        }
+        let serving = shared.replicas.load();
+        if !self.aimed.1.as_ref().is_some_and(|aimed| Arc::ptr_eq(aimed, &serving)) {
+            self.order.aim(Role::Replica, &serving.targets(), now);
+            self.aimed.1 = Some(Arc::clone(&serving));
         }
     }
 
     fn release(&mut self, shared: &Arc<Shared>, now: Duration) -> Vec<(oneshot::Sender<Place>, Place)> {
         let mut called = Vec::new();
         loop {
-            let ticket = match self.order.release(now) {
-                Release::Now(ticket) => ticket,
+            let (ticket, upstream) = match self.order.release(now) {
+                Release::Now(ticket, upstream) => (ticket, upstream),
                 Release::At(at) => {
                     self.next = Some(at);
                     return called;
@@ -152,8 +178,8 @@ impl Inner {
                 }
             };
             shared.metrics.released.inc();
-            if let (Some(call), Some(upstream)) = (self.calls.remove(&ticket.id), self.order.target()) {
-                called.push((call, Place::new(shared, upstream)));
+            if let Some(call) = self.calls.remove(&ticket.id) {
+                called.push((call, Place::new(shared, ticket.role, upstream)));
             }
         }
     }
@@ -186,6 +212,7 @@ impl Drop for Waiter {
 pub struct Place {
     shared: Arc<Shared>,
     upstream: HostPort,
+    role: Role,
     state: State,
 }
 
@@ -197,8 +224,8 @@ enum State {
 }
 
 impl Place {
-    fn new(shared: &Arc<Shared>, upstream: &HostPort) -> Self {
-        Self { shared: Arc::clone(shared), upstream: upstream.clone(), state: State::Dialling }
+    fn new(shared: &Arc<Shared>, role: Role, upstream: HostPort) -> Self {
+        Self { shared: Arc::clone(shared), upstream, role, state: State::Dialling }
     }
 
     /// The server it is on.
@@ -207,12 +234,18 @@ impl Place {
         &self.upstream
     }
 
+    /// What its client waited for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     /// The server has greeted.
     pub fn taken(&mut self) {
         self.state = State::Taken;
         with(&self.shared, |inner, now| {
-            inner.order.dialled(&self.upstream, Dial::Greeted, now);
-            inner.refused = None;
+            inner.order.dialled(self.role, &self.upstream, Dial::Greeted, now);
+            inner.refused[self.role.index()] = None;
         });
     }
 
@@ -220,14 +253,14 @@ impl Place {
     pub fn failed(mut self, cause: &str) {
         self.state = State::Gone;
         with(&self.shared, |inner, now| {
-            inner.order.dialled(&self.upstream, Dial::Failed, now);
-            inner.refused = Some((self.upstream.clone(), cause.to_owned()));
+            inner.order.dialled(self.role, &self.upstream, Dial::Failed, now);
+            inner.refused[self.role.index()] = Some((self.upstream.clone(), cause.to_owned()));
         });
     }
 
     fn give_back(mut self, inner: &mut Inner, now: Duration) {
         match std::mem::replace(&mut self.state, State::Gone) {
-            State::Dialling => inner.order.dialled(&self.upstream, Dial::GivenUp, now),
+            State::Dialling => inner.order.dialled(self.role, &self.upstream, Dial::GivenUp, now),
             State::Taken => inner.order.session_ended(&self.upstream),
             State::Gone => {}
         }
@@ -241,7 +274,7 @@ impl Drop for Place {
             return;
         }
         with(&self.shared, |inner, now| match state {
-            State::Dialling => inner.order.dialled(&self.upstream, Dial::GivenUp, now),
+            State::Dialling => inner.order.dialled(self.role, &self.upstream, Dial::GivenUp, now),
             _ => inner.order.session_ended(&self.upstream),
         });
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use capitana_core::limit::RateLimit;
-use capitana_core::{EndReason, Epoch, HostPort};
+use capitana_core::{EndReason, HostPort, Role};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::spawn_local;
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::admission::ClientPlaces;
 use super::descriptors::{Reserved, SESSION};
 use super::inspect::Inspection;
-use super::leash::Leash;
+use super::leash::{Leash, Stale};
 use super::listener::{Acceptor, Listening};
 use super::metrics::WorkerCounters;
 use super::registry::SessionInfo;
@@ -36,6 +36,8 @@ const LOG_RATE: (u32, u32) = (20, 100);
 pub struct Accepted {
     /// The client's connection, not registered with any runtime.
     pub stream: StdTcpStream,
+    /// What its listener leads to.
+    pub role: Role,
     /// The client's address.
     pub client: SocketAddr,
     /// Its place among the listener's connections, where there is a limit.
@@ -55,10 +57,10 @@ pub enum Task {
     },
     /// Serve a new client, with the descriptors of its session.
     Serve(Accepted, Reserved<SESSION>),
-    /// Stop the sessions older than `newest` where nothing is on its way, and report.
+    /// Stop the sessions that go where they should not stay, where nothing is on its way, and report.
     Inspect {
-        /// The newest epoch.
-        newest: Epoch,
+        /// Which they are.
+        stale: Stale,
         /// Whether sessions at work are stopped as well, at the end of what they do.
         patiently: bool,
         /// Where the report goes.
@@ -83,10 +85,10 @@ pub enum Task {
         /// Where it goes whether it is here.
         reply: oneshot::Sender<bool>,
     },
-    /// End the open sessions older than `newest`, whatever they do.
-    EndOlder {
-        /// The newest epoch.
-        newest: Epoch,
+    /// End the open sessions that go where they should not stay, whatever they do.
+    EndStale {
+        /// Which they are.
+        stale: Stale,
         /// Only those that go here.
         upstream: Option<HostPort>,
         /// Why.
@@ -152,11 +154,11 @@ impl Worker {
             // Who waits for it gives the start up if it has gone.
             Task::Listen { listening, reply } => drop(reply.send(self.listen(listening))),
             Task::Serve(accepted, descriptors) => Rc::clone(self).start(accepted, descriptors),
-            Task::Inspect { newest, patiently, reply } => {
+            Task::Inspect { stale, patiently, reply } => {
                 let worker = Rc::clone(self);
                 self.tasks.spawn_local(async move {
                     // Nobody waits for the report if the drain was given up.
-                    let _ = reply.send(worker.inspect(newest, patiently).await);
+                    let _ = reply.send(worker.inspect(&stale, patiently).await);
                 });
             }
             // Who asked may have gone meanwhile.
@@ -164,7 +166,7 @@ impl Worker {
             Task::List { reply } => drop(reply.send(self.list())),
             Task::End { id, reply } => drop(reply.send(self.end_for_operator(id))),
             Task::Settle(verdicts) => self.settle(&verdicts),
-            Task::EndOlder { newest, upstream, reason } => self.end_older(newest, upstream.as_ref(), reason),
+            Task::EndStale { stale, upstream, reason } => self.end_stale(&stale, upstream.as_ref(), reason),
         }
     }
 
@@ -178,7 +180,7 @@ impl Worker {
     /// Serves a client, which is among this worker's sessions already.
     pub fn start(self: Rc<Self>, accepted: Accepted, descriptors: Reserved<SESSION>) {
         let number = self.shared.next_session.fetch_add(1, Relaxed);
-        let leash = Rc::new(Leash::new(number, accepted.client, unix_ms()));
+        let leash = Rc::new(Leash::new(number, accepted.role, accepted.client, unix_ms()));
         if self.shared.kill.is_cancelled() {
             leash.end(EndReason::Shutdown);
         }
@@ -188,8 +190,8 @@ impl Worker {
 
     /// Tells of a session's end.
     pub fn ended(&self, leash: &Leash, epilogue: &Epilogue) {
-        self.shared.metrics.session_ended(epilogue.reason);
-        leash.route.get().inspect(|route| self.shared.milestones.ended(route.epoch, epilogue.reason));
+        self.shared.metrics.of(leash.role).ended(epilogue.reason);
+        leash.primary_route().inspect(|route| self.shared.milestones.ended(route.epoch, epilogue.reason));
         match self.log.borrow_mut().admit(self.shared.now()) {
             Some(suppressed) => {
                 if suppressed > 0 {
@@ -215,9 +217,9 @@ impl Worker {
         });
     }
 
-    /// The sessions that go to a primary older than `newest`, in whatever phase.
-    pub fn older_than(&self, newest: Epoch) -> Vec<Rc<Leash>> {
-        self.sessions.borrow().values().filter(|leash| leash.is_older_than(newest)).cloned().collect()
+    /// The sessions that go where they should not stay, in whatever phase.
+    pub fn stale(&self, stale: &Stale) -> Vec<Rc<Leash>> {
+        self.sessions.borrow().values().filter(|leash| leash.is_stale(stale)).cloned().collect()
     }
 
     /// All its sessions, in no order.
@@ -249,7 +251,7 @@ pub struct Entry {
 impl Entry {
     fn new(worker: Rc<Worker>, leash: Rc<Leash>, descriptors: Reserved<SESSION>) -> Self {
         worker.sessions.borrow_mut().insert(leash.id, Rc::clone(&leash));
-        worker.shared.metrics.sessions.inc();
+        worker.shared.metrics.of(leash.role).sessions.inc();
         Self { worker, leash, _descriptors: descriptors }
     }
 }
@@ -257,7 +259,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.worker.sessions.borrow_mut().remove(&self.leash.id);
-        self.worker.shared.metrics.sessions.dec();
+        self.worker.shared.metrics.of(self.leash.role).sessions.dec();
         self.worker.counters.sessions.fetch_sub(1, Relaxed);
     }
 }

@@ -147,6 +147,9 @@ impl<R: Registrant> Registrar<R> {
             session.hurry();
             self.on(Event::Wanted(wanted));
         }
+        if self.registrant.renewed() {
+            self.on(Event::Renewed);
+        }
         self.registrant.stands(&self.registration);
     }
 

@@ -19,6 +19,11 @@ pub trait Registrant: Send + 'static {
     /// What is to become of the znode.
     fn wish(&self) -> Wish;
 
+    /// Whether the znode's data is to be another than when this was asked last.
+    fn renewed(&mut self) -> bool {
+        false
+    }
+
     /// Cancelled when the registrar is to end, once there is no znode.
     fn stop(&self) -> &CancellationToken;
 

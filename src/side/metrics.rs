@@ -28,7 +28,7 @@ impl SideMetrics {
         let failed = make.counters(
             "side_rounds_failed_total",
             "Rounds on the side session that failed, by part",
-            "part",
+            &["part"],
         )?;
         for part in PARTS {
             failed.with_label_values(&[part]);

@@ -57,6 +57,7 @@ impl Rig {
             undecided: false,
             proof: Proof::new(BootClock.now(), Duration::from_secs(3600)),
             last_check: None,
+            lag: None,
             canary: CanaryStatus::default(),
         });
         let data = MemberData {
@@ -69,6 +70,7 @@ impl Rig {
             weight: None,
             admin: None,
             incarnation,
+            lag: None,
         };
         let member =
             Member { election_path: PATH.to_owned(), guid: GUID.to_owned(), sessions: Vec::new(), data };

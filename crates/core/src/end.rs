@@ -14,7 +14,7 @@ pub enum EndReason {
     ClientError,
     /// The client answered no more, or took nothing for `stall-timeout`.
     ClientTimeout,
-    /// The client went away while it waited for a primary.
+    /// The client went away while it waited for a server.
     ClientGaveUp,
     /// The server closed its connection.
     UpstreamClosed,
@@ -22,13 +22,14 @@ pub enum EndReason {
     UpstreamError,
     /// The server answered no more, or took nothing for `stall-timeout`.
     UpstreamTimeout,
-    /// Another primary was elected, and the session could not be drained: no account for it, or no answer.
+    /// Another primary was elected, or the replica serves no more, and the session could not be drained: no account for
+    /// it, or no answer.
     EpochEnded,
-    /// Another primary was elected, and the session was idle.
+    /// Another primary was elected, or the replica serves no more, and the session was idle.
     Drained,
-    /// Another primary was elected, and the session was not idle in time.
+    /// Another primary was elected, or the replica serves no more, and the session was not idle in time.
     DrainTimeout,
-    /// There was no primary within the hold time.
+    /// There was no server within the hold time.
     HoldTimeout,
     /// Too many clients were waiting already.
     HoldFull,
@@ -36,7 +37,7 @@ pub enum EndReason {
     TooManyConnections,
     /// The listener's limit of connections of one client was reached.
     TooManyOfClient,
-    /// The primary had as many sessions as it may have, for the hold time.
+    /// The servers had as many sessions as they may have, for the hold time.
     UpstreamFull,
     /// The handshake took too long.
     HandshakeTimeout,
@@ -46,6 +47,10 @@ pub enum EndReason {
     ProxyHeaderRefused,
     /// An address that has to send a PROXY header sent none, or none that can be read.
     ProxyHeaderMissing,
+    /// The statement that sessions begin with was not carried out.
+    InitSqlFailed,
+    /// The client asked for TLS where sessions begin with a statement.
+    InitSqlEncrypted,
     /// The proxy was stopped.
     Shutdown,
     /// An operator ended it on the admin endpoint.
@@ -54,7 +59,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, so that each metric exists from the start.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ClientClosed,
         Self::ClientError,
         Self::ClientTimeout,
@@ -74,6 +79,8 @@ impl EndReason {
         Self::BadHandshake,
         Self::ProxyHeaderRefused,
         Self::ProxyHeaderMissing,
+        Self::InitSqlFailed,
+        Self::InitSqlEncrypted,
         Self::Shutdown,
         Self::Operator,
     ];
@@ -101,6 +108,8 @@ impl EndReason {
             Self::BadHandshake => "bad-handshake",
             Self::ProxyHeaderRefused => "proxy-header-refused",
             Self::ProxyHeaderMissing => "proxy-header-missing",
+            Self::InitSqlFailed => "init-sql-failed",
+            Self::InitSqlEncrypted => "init-sql-encrypted",
             Self::Shutdown => "shutdown",
             Self::Operator => "operator",
         }

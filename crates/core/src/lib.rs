@@ -14,7 +14,9 @@ pub mod fence;
 pub mod grants;
 pub mod handshake;
 pub mod health;
+pub mod init_sql;
 pub mod kin;
+pub mod lag;
 pub mod lease;
 pub mod limit;
 pub mod liveconfig;
@@ -23,6 +25,8 @@ pub mod opening;
 pub mod packet;
 pub mod pulse;
 pub mod registration;
+pub mod replicas;
+mod role;
 pub mod services;
 pub mod threads;
 pub mod timeline;
@@ -39,4 +43,5 @@ pub use member::{
     Epoch, MAX_MEMBER_DATA, MEMBER_PREFIX, Member, MemberData, RawMember, SkipReason, Skipped,
     name_after_wrap, sequence,
 };
+pub use role::Role;
 pub use view::{RawView, View};

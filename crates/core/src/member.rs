@@ -72,6 +72,11 @@ pub struct Member {
     /// The node's name for people, where the data gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// Its share of sessions that are spread over several members.
+    pub weight: u32,
+    /// How long its receive queue was, in write sets, where the data says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
 }
 
 /// What capitana's agent writes into its znode. Fields of other versions are ignored when it is read.
@@ -94,7 +99,7 @@ pub struct MemberData {
     /// When the server became fit, in milliseconds since 1970 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
-    /// The node's share of sessions that are spread over several nodes; 100 where it is left out.
+    /// The node's share of sessions that are spread over several nodes; 100 where it is left out, and none if it is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
     /// Where other agents reach this one's admin endpoint, `host:port`.
@@ -103,7 +108,13 @@ pub struct MemberData {
     /// Counts the agent's starts on this node, so that an earlier one's znode is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<u64>,
+    /// How long Galera's receive queue (`wsrep_local_recv_queue`) was when the agent last said so, in write sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
 }
+
+/// The weight of a member that does not say its own.
+pub const DEFAULT_WEIGHT: u32 = 100;
 
 fn default_port() -> u16 {
     crate::DEFAULT_PORT
@@ -169,19 +180,23 @@ impl RawMember {
         if self.data.len() > MAX_MEMBER_DATA {
             return Err(SkipReason::TooLarge);
         }
-        let (upstream, node) = read_data(&self.data).ok_or(SkipReason::Unparsable)?;
-        if !allowed.allows(&upstream) {
+        let member = self.understand().ok_or(SkipReason::Unparsable)?;
+        if !allowed.allows(&member.upstream) {
             return Err(SkipReason::NotAllowed);
         }
-        Ok(Member { name: self.name.clone(), upstream, epoch: Epoch(self.czxid), node })
+        Ok(member)
     }
-}
 
-fn read_data(data: &[u8]) -> Option<(HostPort, Option<String>)> {
-    let text = std::str::from_utf8(data).ok()?.trim();
-    if text.starts_with('{') {
+    fn understand(&self) -> Option<Member> {
+        let (name, epoch) = (self.name.clone(), Epoch(self.czxid));
+        let text = std::str::from_utf8(&self.data).ok()?.trim();
+        if !text.starts_with('{') {
+            let upstream = text.parse().ok()?;
+            return Some(Member { name, upstream, epoch, node: None, weight: DEFAULT_WEIGHT, lag: None });
+        }
         let data: MemberData = serde_json::from_str(text).ok()?;
-        return Some((HostPort::new(&data.host, data.port).ok()?, data.node));
+        let upstream = HostPort::new(&data.host, data.port).ok()?;
+        let weight = data.weight.unwrap_or(DEFAULT_WEIGHT);
+        Some(Member { name, upstream, epoch, node: data.node, weight, lag: data.lag })
     }
-    Some((text.parse().ok()?, None))
 }

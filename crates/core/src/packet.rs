@@ -2,6 +2,8 @@
 //! Layouts are those of MariaDB's "Clients & Utilities: connecting" protocol documentation. Bytes that pass between
 //! client and server are never rebuilt from what is read here.
 
+use crate::Role;
+
 /// Bytes before each packet's payload: three of length, one of sequence.
 pub const HEADER: usize = 4;
 /// Capability bit: the client asks for TLS.
@@ -44,21 +46,26 @@ pub enum LastWord {
 }
 
 impl LastWord {
-    /// The answer to a command of one packet: an error with sequence 1. Its SQLSTATE says what may be done: 08S01 is a
+    /// The answer to a command of one packet on a session of this role: an error with sequence 1. Its SQLSTATE says what may be done: 08S01 is a
     /// lost connection, 08007 is SQL's own "transaction resolution unknown" (ISO 9075-2).
     #[must_use]
-    pub fn packet(self) -> Vec<u8> {
+    pub fn packet(self, role: Role) -> Vec<u8> {
         let (code, state, text) = match self {
             Self::NotSent => (
                 NO_PRIMARY,
                 "08S01",
-                "capitana: the primary changed before this statement was sent. It is safe to send it again.",
+                match role {
+                    Role::Primary => "capitana: the primary changed before this statement was sent. It is safe to send it again.",
+                    Role::Replica => "capitana: this replica serves no more, and this statement was not sent. It is safe to send it again.",
+                }.to_owned(),
             ),
             Self::OutcomeUnknown => (
                 CONNECTION_KILLED,
                 "08007",
-                "capitana: the primary was lost before it answered. Whether this statement was carried out is not \
-                 known: look before it is sent again.",
+                format!(
+                    "capitana: the {role} was lost before it answered. Whether this statement was carried out is not \
+                     known: look before it is sent again."
+                ),
             ),
         };
         let mut payload = vec![0xff];

@@ -33,6 +33,8 @@ pub enum Request {
     Create,
     /// Delete the child of this name: answered by `Event::Deleted`.
     Delete(String),
+    /// Write what the data is to be now into the child of this name: answered by `Event::Updated`.
+    Update(String),
 }
 
 /// What became of things.
@@ -65,6 +67,10 @@ pub enum Event {
     Created(OwnZnode),
     /// Answer to `Delete`: it is gone, whoever deleted it.
     Deleted,
+    /// The data is to be another than before. What is created from now on has it already.
+    Renewed,
+    /// Answer to `Update`.
+    Updated,
     /// Any request failed: refused, or its outcome is unknown.
     Failed,
 }
@@ -98,6 +104,8 @@ pub struct Registration {
     /// Whether `znode`, `leftovers` and `path_exists` may be wrong.
     stale: bool,
     in_flight: Option<Request>,
+    /// The znode's data is not what it is to be.
+    outdated: bool,
     /// No reading has shown yet what came of a create, or what there was before this session.
     unsure: bool,
 }
@@ -122,6 +130,7 @@ impl Registration {
             path_exists: false,
             stale: true,
             in_flight: None,
+            outdated: false,
             unsure: true,
         }
     }
@@ -166,6 +175,10 @@ impl Registration {
             self.stale = false;
         }
         self.unsure |= self.in_flight == Some(Request::Create);
+        if matches!(self.in_flight, Some(Request::Create | Request::Update(_))) {
+            // The same: what is renewed while the request is out is not in it.
+            self.outdated = false;
+        }
         self.in_flight.clone()
     }
 
@@ -177,6 +190,9 @@ impl Registration {
         }
         if let Some(name) = self.leftovers.first() {
             return Some(Request::Delete(name.clone()));
+        }
+        if let Some(znode) = self.znode.as_ref().filter(|_| self.outdated) {
+            return Some(Request::Update(znode.name.clone()));
         }
         match (self.wanted && self.znode.is_none() && !self.rival, self.path_exists) {
             (true, false) => Some(Request::EnsurePath),
@@ -213,7 +229,10 @@ impl Registration {
                 return Change::Registered(znode);
             }
             Event::Deleted => return self.deleted(),
+            Event::Renewed => self.outdated = true,
+            Event::Updated => self.in_flight = None,
             Event::Failed => {
+                self.outdated |= matches!(self.in_flight, Some(Request::Update(_)));
                 self.in_flight = None;
                 self.stale = true;
             }
@@ -225,7 +244,8 @@ impl Registration {
     fn session_is(&mut self, session: Option<i64>) -> Change {
         let lost = self.znode.take();
         self.link_up = session.is_some();
-        *self = Self { wanted: self.wanted, session, link_up: self.link_up, ..Self::new() };
+        let outdated = self.outdated || matches!(self.in_flight, Some(Request::Update(_)));
+        *self = Self { wanted: self.wanted, session, link_up: self.link_up, outdated, ..Self::new() };
         lost.map_or(Change::None, Change::Lost)
     }
 

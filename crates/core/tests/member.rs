@@ -65,6 +65,15 @@ fn json_without_a_port_is_on_mariadbs_port() {
 }
 
 #[test]
+fn a_member_that_says_no_weight_has_the_usual_one() {
+    for data in ["db1", r#"{"host": "db1"}"#] {
+        let member = read(data).unwrap();
+        assert_eq!((member.weight, member.lag), (100, None));
+    }
+    assert_eq!(read(r#"{"host": "db1", "weight": 0}"#).unwrap().weight, 0);
+}
+
+#[test]
 fn json_of_a_later_version_is_understood_as_far_as_possible() {
     assert_eq!(upstream(r#"{"host": "db1", "weight": 3, "zone": {"name": "a"}}"#), "db1:3306");
 }
@@ -81,10 +90,12 @@ fn what_an_agent_writes_is_what_a_proxy_reads() {
         weight: Some(100),
         admin: Some("db1.internal:9308".to_owned()),
         incarnation: Some(3),
+        lag: Some(17),
     };
     let member = read(serde_json::to_vec(&data).unwrap()).unwrap();
     assert_eq!(member.upstream.to_string(), "db1.internal:3307");
     assert_eq!(member.node, data.node);
+    assert_eq!((member.weight, member.lag), (100, Some(17)));
 }
 
 #[test]

@@ -237,3 +237,54 @@ fn a_rivals_znode_may_lead_to_this_server() {
     agent.on(seen(&[]));
     assert!(agent.may_lead());
 }
+
+#[test]
+fn data_that_is_renewed_is_written_into_the_znode_once() {
+    let mut agent = registered();
+    agent.on(Event::Renewed);
+    assert_eq!(agent.next_request(), Some(Request::Update(znode(1, SESSION).name)));
+    agent.on(Event::Updated);
+    assert_eq!(agent.next_request(), None);
+}
+
+#[test]
+fn data_that_is_renewed_while_it_is_written_is_written_again() {
+    let mut agent = registered();
+    agent.on(Event::Renewed);
+    assert!(agent.next_request().is_some());
+    agent.on(Event::Renewed);
+    agent.on(Event::Updated);
+    assert_eq!(agent.next_request(), Some(Request::Update(znode(1, SESSION).name)));
+}
+
+#[test]
+fn a_write_whose_reply_is_lost_is_made_again_after_a_look() {
+    let mut agent = registered();
+    agent.on(Event::Renewed);
+    assert!(agent.next_request().is_some());
+    agent.on(Event::Failed);
+    assert_eq!(agent.next_request(), Some(Request::Look));
+    agent.on(Event::Seen { exists: true, own: vec![znode(1, SESSION)] });
+    assert_eq!(agent.next_request(), Some(Request::Update(znode(1, SESSION).name)));
+}
+
+#[test]
+fn a_znode_that_is_not_wanted_is_deleted_and_not_renewed() {
+    let mut agent = registered();
+    agent.on(Event::Renewed);
+    agent.on(Event::Wanted(false));
+    assert_eq!(agent.next_request(), Some(Request::Delete(znode(1, SESSION).name)));
+}
+
+#[test]
+fn data_that_is_renewed_before_the_znode_is_created_is_in_it() {
+    let mut agent = Registration::new();
+    agent.on(Event::Renewed);
+    agent.on(Event::SessionBegan(SESSION));
+    agent.on(Event::Wanted(true));
+    assert_eq!(agent.next_request(), Some(Request::Look));
+    agent.on(Event::Seen { exists: true, own: Vec::new() });
+    assert_eq!(agent.next_request(), Some(Request::Create));
+    agent.on(Event::Created(znode(1, SESSION)));
+    assert_eq!(agent.next_request(), None);
+}

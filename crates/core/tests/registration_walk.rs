@@ -1,5 +1,7 @@
 //! Random histories of an agent against a model of ZooKeeper: it never has two znodes, and has one once faults stop.
 
+use std::collections::BTreeMap;
+
 use capitana_core::Epoch;
 use capitana_core::registration::{Event, OwnZnode, Registration, Request};
 use proptest::prelude::*;
@@ -28,6 +30,8 @@ enum Step {
     LinkUp,
     SessionOver,
     SessionBegins,
+    /// The znode's data is to be another.
+    Renew,
     /// ZooKeeper notices that earlier sessions are over.
     Expire,
 }
@@ -45,6 +49,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => Just(Step::LinkUp),
         1 => Just(Step::SessionOver),
         2 => Just(Step::SessionBegins),
+        2 => Just(Step::Renew),
         1 => Just(Step::Expire),
     ]
 }
@@ -53,6 +58,9 @@ fn steps() -> impl Strategy<Value = Step> {
 struct World {
     agent: Registration,
     znodes: Vec<OwnZnode>,
+    /// How often the data was renewed before it was written into each znode.
+    written: BTreeMap<String, u64>,
+    renewed: u64,
     path_exists: bool,
     zxid: i64,
     session: Option<i64>,
@@ -65,6 +73,8 @@ impl World {
         Self {
             agent: Registration::new(),
             znodes: Vec::new(),
+            written: BTreeMap::new(),
+            renewed: 0,
             path_exists,
             zxid: 100,
             session: None,
@@ -102,6 +112,10 @@ impl World {
                 self.agent.on(Event::SessionBegan(self.zxid));
             }
             Step::SessionBegins => {}
+            Step::Renew => {
+                self.renewed += 1;
+                self.agent.on(Event::Renewed);
+            }
             Step::Expire => self.znodes.retain(|z| Some(z.session) == self.session),
         }
     }
@@ -132,12 +146,18 @@ impl World {
                 self.zxid += 1;
                 let znode = znode(self.zxid, self.session.unwrap_or_default());
                 self.znodes.push(znode.clone());
+                self.written.insert(znode.name.clone(), self.renewed);
                 Event::Created(znode)
             }
             Request::Delete(name) => {
                 self.znodes.retain(|z| z.name != name);
                 Event::Deleted
             }
+            Request::Update(name) if self.znodes.iter().any(|z| z.name == name) => {
+                self.written.insert(name, self.renewed);
+                Event::Updated
+            }
+            Request::Update(_) => Event::Failed,
         }
     }
 
@@ -172,5 +192,7 @@ proptest! {
         prop_assert_eq!(world.agent.znode(), world.znodes.first());
         prop_assert_eq!(world.agent.is_withdrawn(), !wanted);
         prop_assert_eq!(world.agent.next_request(), None);
+        let written = world.znodes.first().map(|znode| world.written[&znode.name]);
+        prop_assert_eq!(written.unwrap_or(world.renewed), world.renewed);
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use capitana_core::HostPort;
-use capitana_core::waiting::{Arrival, Dial, Limits, Release, Ticket, WaitingRoom};
+use capitana_core::waiting::{Arrival, Dial, Limits, Release, Target, Ticket, WaitingRoom};
+use capitana_core::{HostPort, Role};
 use proptest::prelude::*;
 
 fn server(name: &str) -> HostPort {
@@ -22,7 +22,8 @@ fn ms(millis: u64) -> Duration {
 enum Step {
     Arrive,
     Leave(usize),
-    Aim(Option<bool>),
+    /// A bit for each server.
+    Aim(u8),
     Dialled(usize, Dial),
     Ended(usize),
     Later(u64),
@@ -33,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => Just(Step::Arrive),
         1 => any::<usize>().prop_map(Step::Leave),
-        1 => any::<Option<bool>>().prop_map(Step::Aim),
+        1 => (0..8u8).prop_map(Step::Aim),
         4 => (any::<usize>(), dial).prop_map(|(which, outcome)| Step::Dialled(which, outcome)),
         2 => any::<usize>().prop_map(Step::Ended),
         3 => (0..40u64).prop_map(Step::Later),
@@ -45,15 +46,17 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     now: Duration,
     next: u64,
-    target: Option<HostPort>,
+    targets: Vec<Target>,
     waiting: BTreeSet<Ticket>,
     dialling: Vec<(Ticket, HostPort)>,
     sessions: Vec<HostPort>,
 }
 
 impl Model {
-    fn begin(&mut self, ticket: Ticket) {
-        self.dialling.push((ticket, self.target.clone().unwrap()));
+    fn begin(&mut self, ticket: Ticket, upstream: HostPort) {
+        let weight = |target: &Target| (target.upstream == upstream).then_some(target.weight);
+        assert!(self.targets.iter().find_map(weight).is_some(), "{upstream} is no target");
+        self.dialling.push((ticket, upstream));
     }
 
     fn loads(&self) -> BTreeMap<&HostPort, (usize, usize)> {
@@ -72,7 +75,7 @@ impl Model {
         match step {
             Step::Arrive => {
                 self.next += 1;
-                let ticket = Ticket { since: self.now, id: self.next };
+                let ticket = Ticket { since: self.now, id: self.next, role: Role::Replica };
                 self.arrive(room, ticket);
             }
             Step::Leave(which) if !self.waiting.is_empty() => {
@@ -80,13 +83,16 @@ impl Model {
                 self.waiting.remove(&ticket);
                 assert!(room.leave(ticket));
             }
-            Step::Aim(target) => {
-                self.target = target.map(|first| server(if first { "a" } else { "b" }));
-                room.aim(self.target.as_ref(), self.now);
+            Step::Aim(which) => {
+                let named = [("a", 100), ("b", 50), ("c", 1)].into_iter().enumerate();
+                let listed = named.filter(|(bit, _)| which & (1 << bit) != 0);
+                let target = |(_, (name, weight))| Target { upstream: server(name), weight };
+                self.targets = listed.map(target).collect();
+                room.aim(Role::Replica, &self.targets, self.now);
             }
             Step::Dialled(which, outcome) if !self.dialling.is_empty() => {
                 let (ticket, upstream) = self.dialling.swap_remove(which % self.dialling.len());
-                room.dialled(&upstream, outcome, self.now);
+                room.dialled(Role::Replica, &upstream, outcome, self.now);
                 match outcome {
                     Dial::Greeted => self.sessions.push(upstream),
                     Dial::Failed => self.arrive(room, ticket),
@@ -104,9 +110,9 @@ impl Model {
 
     fn arrive(&mut self, room: &mut WaitingRoom, ticket: Ticket) {
         match room.arrive(ticket, self.now) {
-            Arrival::Pass => {
+            Arrival::Pass(upstream) => {
                 assert!(self.waiting.is_empty(), "{ticket:?} overtook {:?}", self.waiting);
-                self.begin(ticket);
+                self.begin(ticket, upstream);
             }
             Arrival::Wait => assert!(self.waiting.insert(ticket)),
             Arrival::Full => assert_eq!(self.waiting.len(), 10),
@@ -117,9 +123,9 @@ impl Model {
     fn release(&mut self, room: &mut WaitingRoom) -> Release {
         loop {
             let release = room.release(self.now);
-            let Release::Now(ticket) = release else { return release };
+            let Release::Now(ticket, upstream) = release else { return release };
             assert_eq!(self.waiting.pop_first(), Some(ticket), "not the oldest");
-            self.begin(ticket);
+            self.begin(ticket, upstream);
             for (server, (dials, sessions)) in self.loads() {
                 assert!(dials <= 4 && sessions <= 6, "{server} has {dials} dials, {sessions} sessions");
             }
@@ -140,7 +146,7 @@ proptest! {
             prop_assert_eq!(room.waiting(), model.waiting.len());
             prop_assert_eq!(room.sessions(), model.sessions.len() + model.dialling.len());
         }
-        model.take(&mut room, Step::Aim(Some(true)));
+        model.take(&mut room, Step::Aim(1));
         // Sessions end, dials succeed and time passes: then nobody is left.
         for _ in 0..1000 {
             model.take(&mut room, Step::Dialled(0, Dial::Greeted));
@@ -148,7 +154,7 @@ proptest! {
             match model.release(&mut room) {
                 Release::At(at) => model.now = at,
                 Release::Nobody => {}
-                Release::Now(_) => unreachable!(),
+                Release::Now(..) => unreachable!(),
             }
         }
         prop_assert!(model.waiting.is_empty(), "{:?} wait for ever", model.waiting);

@@ -22,6 +22,8 @@ use crate::wait::wait_until;
 
 /// The port of clients on each proxy's own address.
 const PROXY_PORT: u16 = 3306;
+/// The port of clients that only read, on the same address.
+const REPLICA_PORT: u16 = 3307;
 /// The port of a proxy's admin endpoint, on its own address.
 const PROXY_ADMIN: u16 = 9307;
 /// The port of an agent's admin endpoint, on its node's address.
@@ -46,6 +48,7 @@ pub struct Agent {
 pub struct Proxy {
     process: Process,
     address: SocketAddr,
+    replica_address: SocketAddr,
     admin: SocketAddr,
 }
 
@@ -116,11 +119,13 @@ impl Proxy {
     /// Proxy `index`, not started.
     pub(crate) fn new(slot: &Slot, index: usize, daemons: &Daemons) -> Result<Self> {
         let address = SocketAddr::from((slot.proxy(index), PROXY_PORT));
+        let replica_address = SocketAddr::from((slot.proxy(index), REPLICA_PORT));
         let admin = SocketAddr::from((slot.proxy(index), PROXY_ADMIN));
         let mut arguments = daemons.common("proxy", admin);
         let name = format!("proxy{}", index + 1);
         arguments.extend([OsString::from("--listen"), address.to_string().into()]);
         arguments.extend(["--node-name", &name, "--admin-advertise", &admin.to_string()].map(OsString::from));
+        arguments.extend([OsString::from("--replica-listen"), replica_address.to_string().into()]);
         if daemons.monitor {
             arguments.extend(["--monitor-user", galera::MONITOR].map(OsString::from));
             arguments.extend([OsString::from("--monitor-password-file"), monitor_password(slot)?.into()]);
@@ -128,12 +133,17 @@ impl Proxy {
         arguments.extend(daemons.proxy.iter().map(OsString::from));
         let recipe = recipe(daemons.program.clone(), arguments);
         let process = Process::new(slot.directory(), &name, recipe)?;
-        Ok(Self { process, address, admin })
+        Ok(Self { process, address, replica_address, admin })
     }
 
     /// Its address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its address for clients that only read.
+    pub fn replica_address(&self) -> SocketAddr {
+        self.replica_address
     }
 
     /// Where it serves `/metrics`, `/healthz`, `/readyz` and `/status`.

@@ -10,7 +10,8 @@ use crate::daemon;
 use crate::lab::Lab;
 
 /// Runs every block that begins with "```sh" in `docs/PAGE`, as one script, in a lab with ZooKeeper: `capitana` is on the
-/// path, and `CAPITANA_ZOOKEEPER` says where ZooKeeper is. What the page has to show of itself, its script has to test.
+/// path, `CAPITANA_ZOOKEEPER` says where ZooKeeper is, and `PROXY` on which host the first proxy is, if there is one. What the
+/// page has to show of itself, its script has to test.
 ///
 /// # Errors
 /// The page has no example, or a command of it fails.
@@ -28,6 +29,9 @@ pub async fn run(lab: &Lab, page: &str) -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-eux", "-c", &script]).current_dir(&directory);
     command.env("PATH", std::env::join_paths(search)?).env("CAPITANA_ZOOKEEPER", lab.zookeeper());
+    if let Some(proxy) = lab.proxies().first() {
+        command.env("PROXY", proxy.address().ip().to_string());
+    }
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     if !output.status.success() {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

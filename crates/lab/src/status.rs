@@ -12,8 +12,41 @@ pub struct ProxyStatus {
     pub route: Option<Route>,
     /// The election as the proxy sees it.
     pub election: Election,
+    /// Who serves as a replica.
+    pub replicas: Replicas,
     /// How many clients are there.
     pub sessions: Sessions,
+}
+
+/// Who serves as a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Replicas {
+    /// The members that do.
+    pub members: Vec<Replica>,
+    /// Whether the only one is the primary, for want of another.
+    pub by_fallback: bool,
+}
+
+/// A member that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Replica {
+    /// The member, `host:port`.
+    pub upstream: String,
+    /// Its share of the sessions.
+    pub weight: u32,
+    /// Sessions it has from this proxy.
+    pub sessions: u64,
+}
+
+/// A session as `/sessions` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Session {
+    /// `primary` or `replica`.
+    pub role: String,
+    /// Its server, once there is one.
+    pub upstream: Option<String>,
+    /// When it was accepted, in milliseconds since 1970 UTC.
+    pub since_ms: u64,
 }
 
 /// A primary and its time.
@@ -60,8 +93,19 @@ pub struct Member {
 pub struct Sessions {
     /// All there are, waiting ones included.
     pub active: u64,
-    /// Those of them that wait for a primary.
+    /// Those of them that wait for a server.
     pub held: u64,
+    /// Those of them that came for a replica.
+    pub replica: ReplicaSessions,
+}
+
+/// How many clients a proxy has that came for a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReplicaSessions {
+    /// All there are.
+    pub active: u64,
+    /// Those that are to go elsewhere.
+    pub draining: u64,
 }
 
 /// What an agent says of itself.

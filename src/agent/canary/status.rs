@@ -65,7 +65,7 @@ impl CanaryMetrics {
     /// A name is taken.
     pub fn register(make: &Maker<'_>) -> Result<Self> {
         let name = "agent_canaries_total";
-        let results = make.counters(name, "Commits of the agent's own by result", "result")?;
+        let results = make.counters(name, "Commits of the agent's own by result", &["result"])?;
         let counter = |label| (label, results.with_label_values(&[label]));
         Ok(Self {
             results: ["done", "hangs", "held-up", "refused", "impossible", "too-early", "lost"]

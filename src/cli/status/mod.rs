@@ -30,7 +30,7 @@ Examples:
   capitana status --config /etc/capitana/proxy.toml
   capitana status --zookeeper zk1:2181 --json | jq -r '.election.primary.upstream'
 
-SESSIONS are all of a proxy's client sessions; HELD are those of them that wait for a primary.
+SESSIONS are all of a proxy's client sessions; HELD are those of them that wait for a server.
 Exits with 69 if ZooKeeper does not answer; the proxies' view is shown all the same.";
 
 /// What `capitana status` is asked.
@@ -209,7 +209,14 @@ mod tests {
 
     fn member(epoch: i64) -> Member {
         let upstream = HostPort::new("db1", 3306).unwrap();
-        Member { name: format!("node-{epoch:010}"), upstream, epoch: Epoch(epoch), node: None }
+        Member {
+            name: format!("node-{epoch:010}"),
+            upstream,
+            epoch: Epoch(epoch),
+            node: None,
+            weight: 100,
+            lag: None,
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Deserialize;
 
 use super::super::columns::{columns, row, shorten_line};
-use super::super::proxies::{Answer, Proxy, Shown};
+use super::super::proxies::{Answer, Proxy, Shown, ShownReplicas};
 use super::super::services::table as services_table;
 use super::{ElectionStatus, Status};
 use crate::config::value::shorten;
@@ -32,6 +32,7 @@ pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     if !status.proxies.is_empty() {
         writeln!(out)?;
         proxies(status, out)?;
+        replicas(status, out)?;
     }
     Ok(())
 }
@@ -111,4 +112,38 @@ fn proxy_row(proxy: &Proxy, election: &ElectionStatus) -> Vec<String> {
         &shown.sessions.held.to_string(),
         shown.not_ready_because.as_deref().unwrap_or(elsewhere),
     ])
+}
+
+/// Who serves those who only read, of the proxies that have a listener for them.
+fn replicas(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows = vec![row(["PROXY", "REPLICA", "WEIGHT", "SESSIONS", ""])];
+    for proxy in &status.proxies {
+        let Answer::Status(said) = &proxy.answer else { continue };
+        match Shown::deserialize(said) {
+            Ok(shown) if !shown.replicas.listen.is_empty() => {
+                rows.extend(replica_rows(&proxy.address.to_string(), &shown.replicas));
+            }
+            // What is not understood is said in the table before.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    if rows.len() == 1 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    columns(&rows, out)
+}
+
+fn replica_rows(address: &str, replicas: &ShownReplicas) -> Vec<Vec<String>> {
+    let stands_in = if replicas.by_fallback { "the primary, for want of a replica" } else { "" };
+    let serving = replicas.members.iter().map(|member| {
+        let (weight, sessions) = (member.weight.to_string(), member.sessions.to_string());
+        row([address, &member.upstream, &weight, &sessions, stands_in])
+    });
+    // That the primary is none goes without saying.
+    let aside = replicas.aside.iter().filter(|aside| aside.reason != "primary");
+    let aside = aside.map(|aside| {
+        row([address, &aside.upstream, "-", "-", &format!("serves no reads: {}", aside.reason)])
+    });
+    serving.chain(aside).collect()
 }

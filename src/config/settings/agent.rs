@@ -84,8 +84,8 @@ settings! {
         #[arg(env = "CAPITANA_REJOIN_DELAY", value_name = "DURATION", default_value = "30s")]
         live rejoin_delay: Text<Duration>,
 
-        /// This node's share of the sessions that are spread over several nodes
+        /// This node's share of the sessions that are spread over several nodes; 0: it gets none
         #[arg(env = "CAPITANA_WEIGHT", value_name = "COUNT", default_value = "100")]
-        restart weight: Text<NonZeroU32>,
+        restart weight: Text<u32>,
     }
 }

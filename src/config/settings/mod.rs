@@ -26,7 +26,8 @@ pub use proxy::ProxySettings;
 pub enum Change {
     /// While the daemon runs: from its file on SIGHUP, from ZooKeeper at once.
     Live,
-    /// While the daemon runs, from its file on SIGHUP. It names something of one host, so that ZooKeeper may not say it.
+    /// While the daemon runs, from its file on SIGHUP. It names something of one host, or is carried out with the rights
+    /// of clients: who may write to ZooKeeper must not say it.
     Host,
     /// At the next start, which comes before ZooKeeper has been read: so ZooKeeper may not say it.
     Restart,

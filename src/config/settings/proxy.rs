@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use capitana_core::{AllowRule, HostPort};
 
+use crate::config::choices::{ListenOrOff, Sql};
 use crate::config::value::Text;
 use crate::config::words::{Name, Period};
-use crate::config::{BarrierFallback, ProxyProtocol};
+use crate::config::{BarrierFallback, InitSqlEncrypted, ProxyProtocol, ReplicaFallback};
 
 settings! {
     /// Settings of the proxy.
@@ -17,6 +18,35 @@ settings! {
         /// Accept clients on this address; may be given several times
         #[arg(env = "CAPITANA_LISTEN", value_name = "ADDRESS", value_delimiter = ',', default_value = "0.0.0.0:3306")]
         restart listen: Vec<Text<SocketAddr>>,
+
+        /// Accept clients that only read on this address, and lead them to the replicas; may be given several times; `off`:
+        /// nowhere, and so with a fixed primary
+        #[arg(help_heading = "Replicas", env = "CAPITANA_REPLICA_LISTEN", value_name = "ADDRESS")]
+        #[arg(value_delimiter = ',', default_value = "0.0.0.0:3307")]
+        restart replica_listen: Vec<Text<ListenOrOff>>,
+
+        /// Who serves the clients of `replica-listen` while there is no replica
+        #[arg(help_heading = "Replicas")]
+        #[arg(env = "CAPITANA_REPLICA_FALLBACK", value_name = "CHOICE", default_value = "primary")]
+        live replica_fallback: ReplicaFallback,
+
+        /// The longest receive queue, in write sets, of a node that serves as a replica [default: any]
+        #[arg(help_heading = "Replicas", env = "CAPITANA_MAX_LAG", value_name = "COUNT")]
+        live max_lag: Option<Text<usize>>,
+
+        /// A statement that each session of `replica-listen` begins with, such as `SET SESSION wsrep_sync_wait=1`
+        /// [default: none]
+        #[arg(help_heading = "First statements", env = "CAPITANA_REPLICA_INIT_SQL", value_name = "SQL")]
+        host replica_init_sql: Option<Text<Sql>>,
+
+        /// The same for each session of `listen` [default: none]
+        #[arg(help_heading = "First statements", env = "CAPITANA_INIT_SQL", value_name = "SQL")]
+        host init_sql: Option<Text<Sql>>,
+
+        /// What becomes of a session with TLS, into which nobody can put a first statement
+        #[arg(help_heading = "First statements")]
+        #[arg(env = "CAPITANA_INIT_SQL_ENCRYPTED", value_name = "CHOICE", default_value = "refuse")]
+        live init_sql_encrypted: InitSqlEncrypted,
 
         /// A fixed primary instead of an election, for a laptop or a test
         #[arg(env = "CAPITANA_PRIMARY", value_name = "HOST:PORT")]
@@ -55,7 +85,7 @@ settings! {
         #[arg(env = "CAPITANA_MAX_CONNECTIONS_PER_CLIENT", value_name = "COUNT")]
         restart max_connections_per_client: Option<Text<NonZeroUsize>>,
 
-        /// How many sessions the primary gets from this proxy at once; more wait [default: no limit]
+        /// How many sessions one server gets from this proxy at once; more wait [default: no limit]
         #[arg(env = "CAPITANA_MAX_UPSTREAM_CONNECTIONS", value_name = "COUNT")]
         restart max_upstream_connections: Option<Text<NonZeroUsize>>,
 

@@ -17,6 +17,7 @@ use super::wait::until;
 /// How to start a proxy.
 pub struct Start {
     listen: SocketAddr,
+    replica_listen: Option<SocketAddr>,
     admin: SocketAddr,
     flags: Vec<String>,
     wrapper: Vec<String>,
@@ -26,12 +27,19 @@ impl Start {
     /// With these flags beside those for its addresses and its log.
     pub fn with(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self { listen: free_address(), admin: free_address(), flags, wrapper: Vec::new() }
+        let (listen, admin) = (free_address(), free_address());
+        Self { listen, replica_listen: None, admin, flags, wrapper: Vec::new() }
     }
 
     /// With this fixed primary.
     pub fn to(primary: SocketAddr) -> Self {
         Self::with(&["--primary", &primary.to_string()])
+    }
+
+    /// With a listener for those who only read.
+    pub fn replicas(mut self) -> Self {
+        self.replica_listen = Some(free_address());
+        self
     }
 
     /// With a flag more.
@@ -55,12 +63,14 @@ impl Start {
 
     /// Starts it. It ends with the thread that called this, however that ends.
     pub fn spawn(self) -> Proxy {
+        let replica_listen = self.replica_listen.map_or("off".to_owned(), |address| address.to_string());
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .args(&self.wrapper)
             .arg(env!("CARGO_BIN_EXE_capitana"))
             .args(["proxy", "--log-format", "json"])
             .args(["--listen", &self.listen.to_string(), "--admin-listen", &self.admin.to_string()])
+            .args(["--replica-listen", &replica_listen])
             .args(&self.flags)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -69,7 +79,7 @@ impl Start {
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        Proxy { listen: self.listen, admin: self.admin, child, log }
+        Proxy { listen: self.listen, replica_listen: self.replica_listen, admin: self.admin, child, log }
     }
 }
 
@@ -77,6 +87,8 @@ impl Start {
 pub struct Proxy {
     /// Where it accepts clients.
     pub listen: SocketAddr,
+    /// Where it accepts those who only read, if it does.
+    pub replica_listen: Option<SocketAddr>,
     /// Its admin endpoint.
     pub admin: SocketAddr,
     child: Child,

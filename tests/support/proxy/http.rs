@@ -1,5 +1,6 @@
 //! A client of the admin endpoint, down to the bytes.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
@@ -32,17 +33,39 @@ pub fn ask(admin: SocketAddr, request: &str) -> Answer {
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
-/// The value of one series, named as in the text: `capitana_sessions_ended_total{reason="shutdown"}`.
+/// The sum of the series of a name that have these labels, and perhaps more: `capitana_sessions`, or
+/// `capitana_sessions_ended_total{reason="shutdown"}`.
 pub fn metric(admin: SocketAddr, series: &str) -> f64 {
     let body = get(admin, "/metrics").body;
-    let line = body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series} in\n{body}")).parse().unwrap()
+    let (name, wanted) = parts(series);
+    let value = |line: &str| {
+        let (found, value) = line.rsplit_once(' ')?;
+        let (found, labels) = parts(found);
+        let fits = found == name && wanted.iter().all(|label| labels.contains(label));
+        fits.then(|| value.parse::<f64>().unwrap())
+    };
+    let values: Vec<_> = body.lines().filter_map(value).collect();
+    assert!(!values.is_empty(), "no {series} in\n{body}");
+    values.iter().sum()
 }
 
-/// The values that the series of this name have for this label.
+/// A series' name and its labels, each as it is written.
+fn parts(series: &str) -> (&str, Vec<&str>) {
+    match series.split_once('{') {
+        Some((name, labels)) => (name, labels.trim_end_matches('}').split(',').collect()),
+        None => (series, Vec::new()),
+    }
+}
+
+/// The values that the series of this name have for this label, each once, in order.
 pub fn labels(admin: SocketAddr, name: &str, label: &str) -> Vec<String> {
-    let start = format!("{name}{{{label}=\"");
+    let start = format!("{label}=\"");
     let body = get(admin, "/metrics").body;
-    let value = |line: &str| Some(line.strip_prefix(&start)?.split('"').next()?.to_owned());
-    body.lines().filter_map(value).collect()
+    let value = |line: &str| {
+        let (found, labels) = parts(line.rsplit_once(' ')?.0);
+        let mut values = labels.iter().filter_map(|label| label.strip_prefix(&start));
+        values.next().filter(|_| found == name).map(|text| text.trim_end_matches('"').to_owned())
+    };
+    let values: BTreeSet<_> = body.lines().filter_map(value).collect();
+    values.into_iter().collect()
 }

@@ -11,12 +11,13 @@ const SYNCED: &str = "4";
 const DONOR: &str = "2";
 
 /// The status counters a check asks for, by their names in MariaDB.
-pub const STATUS_NAMES: [&str; 5] = [
+pub const STATUS_NAMES: [&str; 6] = [
     "wsrep_ready",
     "wsrep_cluster_status",
     "wsrep_local_state",
     "wsrep_local_state_comment",
     "wsrep_last_committed",
+    "wsrep_local_recv_queue",
 ];
 
 /// The global variables a check asks for, by their names in MariaDB and MySQL. A server leaves out those it does not
@@ -45,6 +46,8 @@ pub struct Reading {
     pub wsrep_local_state_comment: Option<String>,
     /// The number of the last write set that was committed here, a client's or another node's.
     pub wsrep_last_committed: Option<String>,
+    /// How many write sets wait to be applied.
+    pub wsrep_local_recv_queue: Option<String>,
     /// `ON` where the node replicates.
     pub wsrep_on: Option<String>,
     /// The library that replicates; `none` on a server without Galera.
@@ -83,6 +86,7 @@ impl Reading {
             "wsrep_local_state" => Some(&mut self.wsrep_local_state),
             "wsrep_local_state_comment" => Some(&mut self.wsrep_local_state_comment),
             "wsrep_last_committed" => Some(&mut self.wsrep_last_committed),
+            "wsrep_local_recv_queue" => Some(&mut self.wsrep_local_recv_queue),
             "wsrep_on" => Some(&mut self.wsrep_on),
             "wsrep_provider" => Some(&mut self.wsrep_provider),
             "wsrep_desync" => Some(&mut self.wsrep_desync),
@@ -93,6 +97,12 @@ impl Reading {
             "innodb_read_only" => Some(&mut self.innodb_read_only),
             _ => None,
         }
+    }
+
+    /// How many write sets wait to be applied; none where the server does not say.
+    #[must_use]
+    pub fn queue(&self) -> Option<u64> {
+        self.wsrep_local_recv_queue.as_ref()?.parse().ok()
     }
 
     /// Whether the server says that it is a Galera node. One that does not know `wsrep_provider` is none, unless it says

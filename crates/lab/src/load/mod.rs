@@ -1,10 +1,11 @@
 //! Owns clients that write rows and keep book of them: the load under which scenarios break things.
 //!
 //! One client that writes is in `writer`, its book in `ledger`, what was lost or doubled in `verdict`; clients that only
-//! come and go are in `newcomers`.
+//! come and go are in `newcomers`, those that only read in `readers`.
 
 mod ledger;
 mod newcomers;
+mod readers;
 mod verdict;
 mod writer;
 
@@ -26,6 +27,7 @@ use writer::Writer;
 
 pub use ledger::Ledger;
 pub use newcomers::{Newcomers, Trouble, Visit};
+pub use readers::{Readers, Readings};
 pub use verdict::Verdict;
 
 /// How long all clients may take for a few more rows: an outage on Galera's timeouts, and a hold.

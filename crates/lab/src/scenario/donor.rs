@@ -64,8 +64,15 @@ async fn primary(lab: &Lab, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Has node `joiner` forget its state and come back with `donor` named, and answers which nodes were donors.
+/// The same as [`transfer`], watched by the joiner's agent.
 async fn join(lab: &Lab, joiner: usize, donor: usize) -> Result<Vec<usize>> {
+    let donors = transfer(lab, joiner, donor).await?;
+    scene::followed(lab, lab.nodes().len()).await?;
+    Ok(donors)
+}
+
+/// Has node `joiner` forget its state and come back with `donor` named, and answers which nodes were donors.
+pub(super) async fn transfer(lab: &Lab, joiner: usize, donor: usize) -> Result<Vec<usize>> {
     let (joiner, donor) = (&lab.nodes()[joiner], &lab.nodes()[donor]);
     joiner.stop().await?;
     scene::followed(lab, lab.nodes().len() - 1).await?;
@@ -90,7 +97,6 @@ async fn join(lab: &Lab, joiner: usize, donor: usize) -> Result<Vec<usize>> {
     };
     let (donors, joined) = tokio::join!(seen, joined);
     joined?;
-    scene::followed(lab, looked.len()).await?;
     let donors: Vec<_> = (0..looked.len()).filter(|index| donors[*index]).collect();
     let names: Vec<_> = donors.iter().map(|index| looked[*index].name()).collect();
     lab.progress().say(format_args!("{} has joined; donor: {names:?}", joiner.name()));

@@ -119,7 +119,8 @@ async fn ended_for_a_change(lab: &Lab) -> Result<usize> {
 
 /// The value of a line of `/metrics` that counts such sessions.
 fn counted(line: &str) -> Option<usize> {
-    let (reason, value) = line.strip_prefix("capitana_sessions_ended_total{reason=\"")?.split_once("\"} ")?;
+    let labels = line.strip_prefix("capitana_sessions_ended_total{reason=\"")?;
+    let (reason, value) = labels.split_once("\",role=\"primary\"} ")?;
     FOR_A_CHANGE.contains(&reason).then(|| value.parse().ok()).flatten()
 }
 

@@ -6,6 +6,7 @@ mod agent_cut_short;
 mod agent_freeze;
 pub mod agent_restart;
 mod canary_cost;
+mod causal_reads;
 mod checksums;
 mod config_live;
 mod connections_full;
@@ -34,6 +35,7 @@ mod proxy_header;
 mod raw;
 mod read_after_write;
 mod rejoin;
+mod replicas;
 mod rogue_member;
 mod scene;
 mod sequence_wrap;
@@ -92,6 +94,8 @@ pub fn all() -> Vec<Scenario> {
         long_transaction::SCENARIO,
         read_after_write::SCENARIO,
         rejoin::SCENARIO,
+        replicas::SCENARIO,
+        causal_reads::SCENARIO,
         zk_outage::SCENARIO,
         zk_outage_and_crash::SCENARIO,
         zk_member_loss::SCENARIO,

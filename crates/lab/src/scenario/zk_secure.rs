@@ -168,7 +168,7 @@ fn secret(lab: &Lab, name: &str, text: &str) -> Result<PathBuf> {
 async fn proxy(lab: &Lab, stage: &Stage<'_>) -> Result<Process> {
     let admin = SocketAddr::from((lab.slot().proxy(0), 9307));
     let flags = [format!("--listen={}:3306", lab.slot().proxy(0)), format!("--admin-listen={admin}")];
-    let mut arguments = stage.asking(&["proxy", "--log-level=trace"]);
+    let mut arguments = stage.asking(&["proxy", "--log-level=trace", "--replica-listen=off"]);
     arguments.extend(flags);
     let program = daemon::program()?;
     let process = lab.process("secure-proxy", move || {

@@ -25,6 +25,8 @@ impl Registrar {
                 net.ctx.say(|| format!("agent {node}: creates its znode"));
                 Some(Out::Create(client.ask(net, Op::Create { node, guid })))
             }
+            // No agent here says how long its queue is, so that its data never changes.
+            Request::Update(_) => None,
             Request::Delete(name) => {
                 let number =
                     self.names.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)?;

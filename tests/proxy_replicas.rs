@@ -1,0 +1,258 @@
+//! The listener for those who only read, on a real ZooKeeper, with stub servers for members: who serves, how sessions
+//! are spread, and which end when a member comes or goes.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+#[path = "support/proxy/mod.rs"]
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use capitana::control::{Coordinator, ZooKeeper, ZooKeeperConnector};
+use capitana_lab::{Lab, Progress};
+use serde_json::{Value, json};
+use support::{Client, Proxy, Start, Stub, connect, error_of, get, metric, read_packet, until};
+
+const PATH: &str = "/mariadb/primary";
+
+/// A real ZooKeeper, a session that holds members, and a proxy that leads to replicas too.
+struct World {
+    lab: Lab,
+    session: ZooKeeper,
+    proxy: Proxy,
+}
+
+impl World {
+    async fn new(flags: &[&str]) -> Self {
+        let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
+        let servers = lab.zookeeper();
+        let proxy = Start::with(&[&["--zookeeper", &servers], flags].concat()).replicas().start();
+        let connector = ZooKeeperConnector::new(servers, Duration::from_secs(4));
+        let session = connector.connect().await.unwrap();
+        session.ensure_path(PATH).await.unwrap();
+        Self { lab, session, proxy }
+    }
+
+    fn readers(&self) -> SocketAddr {
+        self.proxy.replica_listen.unwrap()
+    }
+
+    /// Registers a member; its path.
+    async fn register(&self, stub: &Stub) -> String {
+        self.register_as(json!({"host": stub.address.ip(), "port": stub.address.port()})).await
+    }
+
+    async fn register_as(&self, data: Value) -> String {
+        let data = data.to_string();
+        let created = self.session.create_sequential(&format!("{PATH}/node-"), data.as_bytes()).await;
+        created.unwrap().0
+    }
+
+    async fn leave(&self, path: &str) {
+        assert!(self.session.delete(path).await.unwrap());
+    }
+
+    /// Waits until these serve.
+    fn serving(&self, stubs: &[&Stub]) -> Value {
+        let mut expected: Vec<_> = stubs.iter().map(|stub| stub.address.to_string()).collect();
+        expected.sort();
+        self.proxy.status(&format!("{expected:?} serve"), |status| {
+            let members = status["replicas"]["members"].as_array().unwrap().iter();
+            let mut found: Vec<_> =
+                members.map(|member| member["upstream"].as_str().unwrap().to_owned()).collect();
+            found.sort();
+            found == expected
+        })
+    }
+
+    async fn end(self) {
+        drop(self.proxy);
+        drop(self.session);
+        self.lab.shutdown().await.unwrap();
+    }
+}
+
+/// A reader that is served.
+fn reader(world: &World) -> Client {
+    let mut client = Client::open(world.readers());
+    client.echo(b"which row");
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_spread_over_the_members_that_are_not_the_primary() {
+    let stubs = [Stub::echo(), Stub::echo(), Stub::echo()];
+    let world = World::new(&[]).await;
+    for stub in &stubs {
+        world.register(stub).await;
+    }
+    world.serving(&[&stubs[1], &stubs[2]]);
+    let clients: Vec<_> = (0..10).map(|_| reader(&world)).collect();
+    assert_eq!(stubs.each_ref().map(Stub::accepted), [0, 5, 5]);
+    Client::open(world.proxy.listen).echo(b"a write");
+    assert_eq!(stubs[0].accepted(), 1);
+    assert_eq!(metric(world.proxy.admin, "capitana_sessions{role=\"replica\"}"), 10.0);
+    assert_eq!(metric(world.proxy.admin, "capitana_replicas"), 2.0);
+    let sessions: Value = serde_json::from_str(&get(world.proxy.admin, "/sessions").body).unwrap();
+    let roles: Vec<_> = sessions.as_array().unwrap().iter().map(|s| s["role"].as_str().unwrap()).collect();
+    assert_eq!(roles.iter().filter(|role| **role == "replica").count(), 10);
+    drop(clients);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weight_is_a_share_of_the_sessions_and_0_is_none() {
+    let stubs = [Stub::echo(), Stub::echo(), Stub::echo(), Stub::echo()];
+    let world = World::new(&[]).await;
+    for (stub, weight) in stubs.iter().zip([100, 200, 100, 0]) {
+        let address = stub.address;
+        world.register_as(json!({"host": address.ip(), "port": address.port(), "weight": weight})).await;
+    }
+    world.serving(&[&stubs[1], &stubs[2]]);
+    let clients: Vec<_> = (0..9).map(|_| reader(&world)).collect();
+    assert_eq!(stubs.each_ref().map(Stub::accepted), [0, 6, 3, 0]);
+    drop(clients);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_replica_the_primary_stands_in_and_sessions_go_back_when_there_is_one() {
+    let (primary, replica) = (Stub::echo(), Stub::echo());
+    let world = World::new(&["--drain-timeout", "500ms"]).await;
+    world.register(&primary).await;
+    let status = world.serving(&[&primary]);
+    assert_eq!(status["replicas"]["by_fallback"], true);
+    let mut stranded = reader(&world);
+    world.register(&replica).await;
+    world.serving(&[&replica]);
+    stranded.ends();
+    let mut client = reader(&world);
+    client.echo(b"and again");
+    assert_eq!((primary.accepted(), replica.accepted()), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_may_stand_in_a_reader_waits_and_is_told_why() {
+    let (primary, replica) = (Stub::echo(), Stub::echo());
+    let world = World::new(&["--replica-fallback", "none", "--hold-timeout", "500ms"]).await;
+    world.register(&primary).await;
+    world.proxy.status("the primary is there", |status| !status["route"].is_null());
+    let mut early = connect(world.readers());
+    let (code, text) = error_of(&read_packet(&mut early).unwrap());
+    assert_eq!(code, 1053);
+    assert!(text.contains("there is no replica") && text.contains("replica-fallback"), "{text}");
+    world.register(&replica).await;
+    world.serving(&[&replica]);
+    reader(&world);
+    assert_eq!(primary.accepted(), 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_a_member_that_leaves_end_and_those_of_others_go_on() {
+    let (primary, leaver, stays) = (Stub::echo(), Stub::echo(), Stub::echo());
+    let world = World::new(&["--drain-timeout", "500ms"]).await;
+    world.register(&primary).await;
+    let path = world.register(&leaver).await;
+    world.serving(&[&leaver]);
+    let mut ends = reader(&world);
+    world.register(&stays).await;
+    world.serving(&[&leaver, &stays]);
+    let mut goes_on = reader(&world);
+    let mut writer = Client::open(world.proxy.listen);
+    world.leave(&path).await;
+    ends.ends();
+    goes_on.echo(b"still here");
+    writer.echo(b"so is the primary's");
+    let ended = "capitana_sessions_ended_total{role=\"replica\",reason=\"drain-timeout\"}";
+    until("the end is counted", || (metric(world.proxy.admin, ended) == 1.0).then_some(()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_becomes_the_primary_loses_its_readers() {
+    let (old, next, other) = (Stub::echo(), Stub::echo(), Stub::echo());
+    let world = World::new(&["--drain-timeout", "500ms"]).await;
+    let path = world.register(&old).await;
+    world.register(&next).await;
+    world.serving(&[&next]);
+    let mut ends = reader(&world);
+    world.register(&other).await;
+    world.serving(&[&next, &other]);
+    world.leave(&path).await;
+    world.serving(&[&other]);
+    ends.ends();
+    Client::open(world.proxy.listen).echo(b"a write");
+    assert_eq!(next.accepted(), 2);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_stay_where_they_are_while_nobody_serves() {
+    let (primary, replica) = (Stub::echo(), Stub::echo());
+    let world = World::new(&["--drain-timeout", "100ms"]).await;
+    let first = world.register(&primary).await;
+    let second = world.register(&replica).await;
+    world.serving(&[&replica]);
+    let mut client = reader(&world);
+    world.leave(&second).await;
+    world.serving(&[&primary]);
+    client.ends();
+    let mut client = reader(&world);
+    world.leave(&first).await;
+    world.serving(&[]);
+    client.echo(b"nobody is better");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_refuses_costs_a_reader_nothing() {
+    let (primary, good) = (Stub::echo(), Stub::echo());
+    let gone = Stub::echo();
+    let world = World::new(&[]).await;
+    world.register(&primary).await;
+    world.register(&gone).await;
+    world.register(&good).await;
+    world.serving(&[&gone, &good]);
+    drop(gone);
+    for _ in 0..6 {
+        reader(&world);
+    }
+    assert_eq!(good.accepted(), 6);
+    assert!(metric(world.proxy.admin, "capitana_dials_total{role=\"replica\",result=\"failed\"}") >= 1.0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_lags_serves_again_when_its_queue_is_half_of_the_limit() {
+    let (primary, slow, quick) = (Stub::echo(), Stub::echo(), Stub::echo());
+    let world = World::new(&["--max-lag", "100", "--drain-timeout", "500ms"]).await;
+    let data = |lag: u64| json!({"host": slow.address.ip(), "port": slow.address.port(), "lag": lag});
+    world.register(&primary).await;
+    let path = world.register_as(data(3)).await;
+    world.serving(&[&slow]);
+    let mut ends = reader(&world);
+    world.register(&quick).await;
+    for (lag, serves) in [(101, false), (60, false), (50, true)] {
+        assert!(world.session.write(&path, data(lag).to_string().as_bytes()).await.unwrap());
+        world.proxy.status("the lag is seen", |s| s["election"]["members"][1]["lag"] == lag);
+        if serves {
+            world.serving(&[&slow, &quick]);
+        } else {
+            world.serving(&[&quick]);
+            ends.ends();
+        }
+    }
+    world.end().await;
+}
+
+#[test]
+fn with_a_fixed_primary_the_second_listener_is_not_opened() {
+    let stub = Stub::echo();
+    let proxy = Start::to(stub.address).replicas().start();
+    Client::refused(proxy.replica_listen.unwrap());
+    let warned = |line: &String| line.contains("with a fixed primary there are no replicas");
+    until("it is said", || proxy.log().iter().any(warned).then_some(()));
+}
