@@ -3,6 +3,7 @@
 
 mod blame;
 mod origin;
+mod work;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use crate::config::keys::Kind;
 
 pub use blame::Fault;
 pub use origin::Origin;
+pub use work::WorkError;
 
 /// What ends a command. Its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
@@ -221,6 +223,10 @@ pub enum Error {
         /// Why it is not written.
         cause: Box<Error>,
     },
+
+    /// A worker, or an address that is held, cannot go on.
+    #[error(transparent)]
+    Work(#[from] WorkError),
 
     /// The operating system refused something ordinary, such as a thread.
     #[error("{doing}: {source}")]

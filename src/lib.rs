@@ -23,3 +23,5 @@ pub mod service;
 pub mod side;
 pub mod signals;
 pub mod sys;
+pub mod vip;
+pub mod worker;

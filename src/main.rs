@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use capitana::cli::{self, Request};
 use capitana::config::load::Daemon;
-use capitana::config::settings::{AgentSettings, ProxySettings};
+use capitana::config::settings::{AgentSettings, ProxySettings, WorkerSettings};
 use capitana::error::Error;
 use capitana::live::Live;
-use capitana::{agent, exit, logging, proxy};
+use capitana::{agent, exit, logging, proxy, worker};
 use clap::ArgMatches;
 use tikv_jemallocator::Jemalloc;
 
@@ -38,6 +38,11 @@ fn run(request: Request) -> Result<u8, Error> {
     match request {
         Request::Proxy(matches) => proxy::run(start::<ProxySettings>(matches)?),
         Request::Agent(matches) => agent::run(start::<AgentSettings>(matches)?),
+        Request::Worker(task, matches) => {
+            return worker::run(&start::<WorkerSettings>(matches)?, task.task());
+        }
+        Request::Guard(args) => return args.run(),
+        Request::Vip(args) => args.run(),
         Request::Order(order, matches) => order.run(&matches, out, &mut io::stderr()),
         Request::Status(args, matches) => args.run(&matches, out),
         Request::Services(args, matches) => args.run(&matches, out),

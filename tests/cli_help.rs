@@ -24,17 +24,27 @@ fn the_command_line_is_well_formed() {
 #[test]
 fn the_help_lists_every_command() {
     let help = help(&["--help"]);
-    for command in ["proxy", "agent", "status", "primary", "doctor", "check-config", "config", "completions"]
-    {
+    for command in [
+        "proxy",
+        "agent",
+        "worker",
+        "vip",
+        "status",
+        "primary",
+        "doctor",
+        "check-config",
+        "config",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
 }
 
 #[test]
 fn the_help_of_every_command_has_an_example() {
-    for command in
-        Cli::command().get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help")
-    {
+    let cli = Cli::command();
+    let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
+    for command in shown.map(clap::Command::get_name).filter(|name| *name != "help") {
         let help = help(&[command, "--help"]);
         let (_, examples) = help.split_once("Examples:").expect(command);
         assert!(examples.contains(&format!("capitana {command}")), "{help}");

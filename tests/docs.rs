@@ -24,6 +24,9 @@ const PROXY: [&str; 5] = ["proxy", "--primary", "127.0.0.1:1", "--listen", "127.
 const AGENT: [&str; 7] =
     ["agent", "--zookeeper", "127.0.0.1:1", "--server", "127.0.0.1:1", "--state-directory", "/dev/null/none"];
 
+/// A worker without ZooKeeper.
+const WORKER: [&str; 7] = ["worker", "--zookeeper", "127.0.0.1:1", "--name", "test", "--", "true"];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -63,7 +66,7 @@ fn rows_below(title: &str) -> Vec<Vec<String>> {
 fn settings() -> BTreeSet<(String, String, String, Option<String>)> {
     let cli = Cli::command();
     let mut settings = BTreeSet::new();
-    for kind in [Kind::Proxy, Kind::Agent] {
+    for kind in Kind::ALL {
         let command = cli.find_subcommand(kind.to_string()).unwrap();
         for flag in command.get_arguments() {
             let (Some(long), Some(variable)) = (flag.get_long(), flag.get_env()) else { continue };
@@ -103,11 +106,11 @@ fn the_readme_says_of_every_setting_when_a_change_of_it_takes_effect() {
 }
 
 #[test]
-fn the_readme_lists_every_metric_of_both_daemons_with_its_type() {
+fn the_readme_lists_every_metric_of_each_daemon_with_its_type() {
     let shown: BTreeSet<_> =
         rows_below("Metrics").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let mut there = BTreeSet::new();
-    for arguments in [&PROXY[..], &AGENT] {
+    for arguments in [&PROXY[..], &AGENT, &WORKER] {
         for line in daemon::metrics(arguments).lines() {
             let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
             else {

@@ -10,7 +10,7 @@ use super::usage;
 use crate::config::document::Document;
 use crate::config::keys::Kind;
 use crate::config::load::{self, DaemonArgs, Effective};
-use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::config::settings::{AgentSettings, ProxySettings, WorkerSettings};
 use crate::error::{Error, Origin};
 
 pub(super) const EXAMPLES: &str = "\
@@ -65,8 +65,8 @@ impl CheckConfigArgs {
                 Error::Setting {
                     origin: Origin::Flag("kind".to_owned()),
                     problem: format!(
-                        "needed, because neither the keys nor the name of {path} tell whether it is for the proxy \
-                         or the agent"
+                        "needed, because neither the keys nor the name of {path} tell which daemon it is for: \
+                         --kind proxy, agent or worker"
                     ),
                 }
             })?,
@@ -74,6 +74,7 @@ impl CheckConfigArgs {
         match kind {
             Kind::Proxy => as_daemon::<ProxySettings>(path),
             Kind::Agent => as_daemon::<AgentSettings>(path),
+            Kind::Worker => as_daemon::<WorkerSettings>(path),
         }
     }
 

@@ -13,7 +13,9 @@ mod proxies;
 mod services;
 mod status;
 mod usage;
+mod vip;
 mod wait;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -27,6 +29,8 @@ pub use doctor::DoctorArgs;
 pub use primary::PrimaryArgs;
 pub use services::ServicesArgs;
 pub use status::StatusArgs;
+pub use vip::VipArgs;
+pub use worker::{GuardArgs, TaskArgs, WorkerArgs};
 
 use crate::config::load::DaemonArgs;
 use crate::config::settings::ProxySettings;
@@ -60,6 +64,18 @@ enum Commands {
     /// Check the local MariaDB, and hold its place in the election while it is fit
     #[command(after_help = agent::EXAMPLES)]
     Agent(Box<AgentArgs>),
+
+    /// Run a command on one of many hosts, and on another when that host is gone
+    #[command(after_help = worker::EXAMPLES)]
+    Worker(Box<WorkerArgs>),
+
+    /// Hold an address of the network on this host while this runs
+    #[command(after_help = vip::EXAMPLES)]
+    Vip(VipArgs),
+
+    /// What stands between a worker and its command; only a worker starts it
+    #[command(name = "worker-guard", hide = true)]
+    Guard(GuardArgs),
 
     /// Show the election, its members, and what the proxies make of it
     #[command(after_help = status::EXAMPLES)]
@@ -105,6 +121,12 @@ pub enum Request {
     Proxy(ArgMatches),
     /// Run the agent with the settings in these matches.
     Agent(ArgMatches),
+    /// Run a worker with the settings in these matches.
+    Worker(TaskArgs, ArgMatches),
+    /// Guard a worker's command.
+    Guard(GuardArgs),
+    /// Hold an address.
+    Vip(VipArgs),
     /// Give an order to the agent that runs on this host; the settings are in the matches.
     Order(OrderArgs, ArgMatches),
     /// Show the election; the settings are in the matches.
@@ -146,6 +168,9 @@ fn request(matches: &ArgMatches) -> Result<Request, Error> {
             Some(order) => Request::Order(order, own),
             None => Request::Agent(own),
         },
+        Commands::Worker(args) => Request::Worker(args.into_task(), own),
+        Commands::Guard(args) => Request::Guard(args),
+        Commands::Vip(args) => Request::Vip(args),
         Commands::Status(args) => Request::Status(args, own),
         Commands::Services(args) => Request::Services(args, own),
         Commands::Primary(args) => Request::Primary(args, own),

@@ -1,7 +1,7 @@
 //! What the settings that every daemon has come to: defaults that depend on others or on this machine. Those of one daemon
 //! alone are in `resolve`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use capitana_core::HostPort;
 
@@ -21,7 +21,11 @@ pub(super) fn resolve(
     kind: Kind,
     source: &Source<'_>,
 ) -> Result<CommonConfig, Error> {
-    let admin_listen = daemon.admin_listen.get_or_insert_with(|| Text::of(kind.admin_listen())).value;
+    if daemon.admin_listen.is_none() {
+        daemon.admin_listen = kind.admin_listen().map(Text::of);
+    }
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let admin_listen = daemon.admin_listen.as_ref().map_or(nowhere, |text| text.value);
     let node_name = daemon.node_name.get_or_insert_with(|| Text::of(Name(host_name())));
     Ok(CommonConfig {
         zookeeper: election.zookeeper.as_ref().map(|text| text.value.0.clone()),

@@ -1,4 +1,4 @@
-//! Which keys a settings file may have, and which of the two daemons it is for.
+//! Which keys a settings file may have, and which of the daemons it is for.
 //! What the keys mean is in `settings`.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use clap::{Args, Command};
 use super::document::Document;
 use super::load::DaemonArgs;
 use super::password;
-use super::settings::{AgentSettings, Change, ProxySettings};
+use super::settings::{AgentSettings, Change, ProxySettings, WorkerSettings};
 use super::source::{PREFIX, key, variable};
 use crate::error::{Error, Origin};
 
@@ -26,15 +26,21 @@ pub enum Kind {
     Proxy,
     /// For `capitana agent`
     Agent,
+    /// For `capitana worker`
+    Worker,
 }
 
 impl Kind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Proxy, Self::Agent, Self::Worker];
+
     /// The keys that a settings file of this kind may have: the names of the daemon's flags.
     #[must_use]
     pub fn keys(self) -> Vec<String> {
         let command = match self {
             Self::Proxy => DaemonArgs::<ProxySettings>::augment_args(Command::new("proxy")),
             Self::Agent => DaemonArgs::<AgentSettings>::augment_args(Command::new("agent")),
+            Self::Worker => DaemonArgs::<WorkerSettings>::augment_args(Command::new("worker")),
         };
         let flags = command.get_arguments().filter_map(|flag| flag.get_long());
         flags.filter(|flag| *flag != "config").map(str::to_owned).collect()
@@ -46,6 +52,7 @@ impl Kind {
         let changes = match self {
             Self::Proxy => DaemonArgs::<ProxySettings>::changes(),
             Self::Agent => DaemonArgs::<AgentSettings>::changes(),
+            Self::Worker => DaemonArgs::<WorkerSettings>::changes(),
         };
         changes.into_iter().map(|(id, change)| (key(id), change)).collect()
     }
@@ -58,30 +65,29 @@ impl Kind {
             document.keys().filter(|key| keys.iter().any(|known| known == key)).count()
         };
         let name = document.path()?.file_name()?.to_string_lossy().to_lowercase();
-        match (count(Self::Proxy), count(Self::Agent)) {
-            (proxy, agent) if proxy > agent => Some(Self::Proxy),
-            (proxy, agent) if proxy < agent => Some(Self::Agent),
-            _ if name.contains("proxy") => Some(Self::Proxy),
-            _ if name.contains("agent") => Some(Self::Agent),
-            _ => None,
+        let counts = Self::ALL.map(count);
+        let most = counts.into_iter().max()?;
+        let mut likely =
+            Self::ALL.into_iter().zip(counts).filter(|(_, count)| *count == most).map(|(kind, _)| kind);
+        match (likely.next(), likely.next()) {
+            (Some(only), None) => Some(only),
+            _ => Self::ALL.into_iter().find(|kind| name.contains(&kind.to_string())),
         }
     }
 
-    /// Where the daemon's admin endpoint is unless a setting says otherwise: on this host only.
+    /// Where the daemon's admin endpoint is unless a setting says otherwise: on this host only. None: nowhere.
     #[must_use]
-    pub fn admin_listen(self) -> SocketAddr {
+    pub fn admin_listen(self) -> Option<SocketAddr> {
         let port = match self {
             Self::Proxy => PROXY_ADMIN_PORT,
             Self::Agent => 9308,
+            Self::Worker => return None,
         };
-        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
-    fn other(self) -> Self {
-        match self {
-            Self::Proxy => Self::Agent,
-            Self::Agent => Self::Proxy,
-        }
+    fn others(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |kind| *kind != self)
     }
 }
 
@@ -90,6 +96,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Proxy => "proxy",
             Self::Agent => "agent",
+            Self::Worker => "worker",
         })
     }
 }
@@ -105,8 +112,8 @@ pub fn check(document: &Document, kind: Kind) -> Result<(), Error> {
     };
     let problem = if document.is_table(unknown) {
         "settings are not grouped in tables: write each key at the top level".to_owned()
-    } else if kind.other().keys().iter().any(|key| key == unknown) {
-        format!("this is a setting of the {}, and this file is for the {kind}", kind.other())
+    } else if let Some(other) = kind.others().find(|other| other.keys().iter().any(|key| key == unknown)) {
+        format!("this is a setting of the {other}, and this file is for the {kind}")
     } else {
         match closest(unknown, &known) {
             Some(meant) => format!("unknown key; did you mean {meant}?"),
@@ -145,7 +152,8 @@ pub fn check_live(document: &Document, kind: Kind) -> Result<(), Error> {
 /// Environment variables that look like a setting of the daemon but are none: one line each. Others that begin with
 /// `CAPITANA_` may be anybody's and are left alone.
 pub(super) fn misspelt(variables: impl Iterator<Item = String>, kind: Kind) -> Vec<String> {
-    let (known, others) = (kind.keys(), kind.other().keys());
+    let known = kind.keys();
+    let others: Vec<_> = kind.others().flat_map(Kind::keys).collect();
     let secrets: Vec<_> = password::variables().collect();
     let meant = |variable: String| {
         let key = key(&variable.strip_prefix(PREFIX)?.to_ascii_lowercase());

@@ -17,6 +17,7 @@ pub mod settings;
 pub mod source;
 pub mod value;
 pub mod words;
+mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use choices::{BarrierFallback, InitSql, InitSqlEncrypted, ReplicaFallback};
 pub use common::host_name;
 pub use password::Secret;
+pub use worker::{RestartChoice, WorkerConfig};
 
 use crate::live::Store;
 

@@ -94,6 +94,9 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Lists children and leaves a one-shot watch. A missing parent is an empty list.
     fn children(&self, path: &str) -> impl Future<Output = Result<Children, CoordinatorError>> + Send;
 
+    /// Lists children without a watch. None: there is no such znode.
+    fn list(&self, path: &str) -> impl Future<Output = Result<Option<Vec<String>>, CoordinatorError>> + Send;
+
     /// Reads a znode. None if there is none.
     fn read(&self, path: &str) -> impl Future<Output = Result<Found, CoordinatorError>> + Send;
 

@@ -89,6 +89,14 @@ impl Coordinator for ZooKeeper {
         }
     }
 
+    async fn list(&self, path: &str) -> Result<Option<Vec<String>>, CoordinatorError> {
+        match self.client.list_children(path).await {
+            Ok(names) => Ok(Some(names)),
+            Err(ZkError::NoNode) => Ok(None),
+            Err(e) => Err(self.failed(&format!("list {path}"), &e)),
+        }
+    }
+
     async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         match self.client.get_data(path).await {
             Ok((data, stat)) => Ok(Some((data, known(&stat)))),

@@ -1,6 +1,6 @@
 //! Who has to act so that an error goes away, and the exit code that scripts see of it.
 
-use super::{Error, Origin};
+use super::{Error, Origin, WorkError};
 use crate::exit;
 
 /// Who has to act so that an error goes away.
@@ -26,6 +26,7 @@ impl Error {
             Self::Usage(_)
             | Self::Output(_)
             | Self::NotDrained { .. }
+            | Self::Work(WorkError::NoTurn { .. })
             | Self::Template(_)
             | Self::WriteFile { .. }
             | Self::NoSettings { .. }
@@ -38,11 +39,15 @@ impl Error {
             | Self::AddressInUse { .. }
             | Self::PermissionDenied { .. }
             | Self::AddressNotHere { .. } => Fault::Configuration,
-            Self::ZooKeeper { .. } | Self::NotWithdrawn { .. } => Fault::ZooKeeper,
-            Self::NoPrimary { .. } | Self::Server { .. } | Self::Privilege { .. } => Fault::Upstream,
-            Self::Agent { .. } | Self::Listen { .. } | Self::System { .. } | Self::Internal(_) => {
-                Fault::Proxy
+            Self::ZooKeeper { .. } | Self::NotWithdrawn { .. } | Self::Work(WorkError::TurnLost { .. }) => {
+                Fault::ZooKeeper
             }
+            Self::NoPrimary { .. } | Self::Server { .. } | Self::Privilege { .. } => Fault::Upstream,
+            Self::Agent { .. }
+            | Self::Listen { .. }
+            | Self::System { .. }
+            | Self::Work(WorkError::Vip { .. })
+            | Self::Internal(_) => Fault::Proxy,
         }
     }
 
@@ -61,8 +66,9 @@ impl Error {
             Self::NoPrimary { .. }
             | Self::NotWithdrawn { .. }
             | Self::NotDrained { .. }
-            | Self::Conflict { .. } => exit::TRY_AGAIN,
-            Self::Listen { .. } | Self::System { .. } => exit::OS_ERROR,
+            | Self::Conflict { .. }
+            | Self::Work(WorkError::NoTurn { .. } | WorkError::TurnLost { .. }) => exit::TRY_AGAIN,
+            Self::Listen { .. } | Self::System { .. } | Self::Work(WorkError::Vip { .. }) => exit::OS_ERROR,
             Self::Template(_) => exit::DATA_ERROR,
             Self::Output(_) | Self::WriteFile { .. } => exit::IO_ERROR,
             Self::Internal(_) => exit::INTERNAL,

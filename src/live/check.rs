@@ -20,6 +20,10 @@ pub fn check(kind: Kind, place: Place, text: &[u8]) -> Result<Document, Error> {
     match kind {
         Kind::Proxy => alone::<ProxySettings>(document),
         Kind::Agent => alone::<AgentSettings>(document),
+        Kind::Worker => Err(Error::Usage(
+            "capitana: a worker reads no settings in ZooKeeper: they are the proxy's or the agent's"
+                .to_owned(),
+        )),
     }
 }
 

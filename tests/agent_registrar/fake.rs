@@ -179,6 +179,11 @@ impl Coordinator for FakeSession {
         Ok(Children { names, pzxid: state.zxid, exists: state.path_exists, watch })
     }
 
+    async fn list(&self, _: &str) -> Result<Option<Vec<String>>, CoordinatorError> {
+        let state = self.asked();
+        Ok(state.path_exists.then(|| state.znodes.keys().cloned().collect()))
+    }
+
     async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         let read = self.asked().znodes.get(name(path)).cloned();
         let together = self.zookeeper.reads_together.lock().unwrap().clone();

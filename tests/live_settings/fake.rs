@@ -83,6 +83,11 @@ impl Coordinator for FakeZooKeeper {
         Ok(Children { names, pzxid: 0, exists: true, watch: Box::pin(std::future::pending()) })
     }
 
+    async fn list(&self, path: &str) -> Result<Option<Vec<String>>, CoordinatorError> {
+        let children = self.children(path).await?;
+        Ok(children.exists.then_some(children.names))
+    }
+
     async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         let number: usize = path.rsplit('/').next().unwrap().parse().unwrap();
         Ok(self.state().kept.get(number).cloned())

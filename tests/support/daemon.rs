@@ -24,7 +24,8 @@ impl Drop for Running {
 pub fn metrics(arguments: &[&str]) -> String {
     let admin = free_address();
     let mut command = Command::new(env!("CARGO_BIN_EXE_capitana"));
-    command.env_clear().args(arguments).args(["--admin-listen", &admin]);
+    let (daemon, rest) = arguments.split_first().unwrap();
+    command.env_clear().args([daemon, "--admin-listen", admin.as_str()]).args(rest);
     let mut running = Running(command.stderr(Stdio::piped()).spawn().unwrap());
     wait_started(&mut running.0);
     let mut stream = TcpStream::connect(&admin).unwrap();

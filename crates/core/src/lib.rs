@@ -21,6 +21,7 @@ pub mod lease;
 pub mod limit;
 pub mod liveconfig;
 mod member;
+pub mod neighbour;
 pub mod opening;
 pub mod packet;
 pub mod pulse;

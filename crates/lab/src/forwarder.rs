@@ -35,10 +35,15 @@ impl Forwarder {
     pub async fn start(address: SocketAddr, target: SocketAddr) -> Result<Self> {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        Ok(Self::lead(listener, target))
+    }
+
+    /// Leads those that come to `listener` to `target`, also out of another network namespace.
+    pub fn lead(listener: TcpListener, target: SocketAddr) -> Self {
         let (path, watched) = watch::channel(Path { target, open: true });
         let mut task = JoinSet::new();
         task.spawn(accept(listener, watched));
-        Ok(Self { path, _task: task })
+        Self { path, _task: task }
     }
 
     /// As when a cable is pulled: connections stay, nothing passes any more.

@@ -25,6 +25,7 @@ mod lab;
 mod limit;
 pub mod load;
 mod lossy;
+mod network;
 mod process;
 mod progress;
 mod report;
@@ -34,6 +35,7 @@ pub mod status;
 pub mod table;
 pub mod venv;
 mod wait;
+mod workers;
 mod zookeeper;
 
 pub use builder::Builder;

@@ -83,14 +83,28 @@ impl ZooKeeper {
     /// # Errors
     /// It does not answer, or does not serve at the moment (it has no quorum).
     pub async fn mode(&self) -> Result<String> {
-        let mut stream = TcpStream::connect((self.address, PORT)).await?;
-        stream.write_all(b"srvr").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        let answer = self.ask("srvr").await?;
         match answer.lines().find_map(|line| line.strip_prefix("Mode: ")) {
             Some(mode) => Ok(mode.to_owned()),
             None => bail!("{} says: {}", self.name(), answer.trim()),
         }
+    }
+
+    /// Its figures, a name, a tab and a number a line.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn figures(&self) -> Result<String> {
+        self.ask("mntr").await
+    }
+
+    /// One of its words of four letters.
+    async fn ask(&self, word: &str) -> Result<String> {
+        let mut stream = TcpStream::connect((self.address, PORT)).await?;
+        stream.write_all(word.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 }
 

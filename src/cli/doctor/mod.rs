@@ -101,6 +101,11 @@ impl DoctorArgs {
                 Kind::Proxy => {
                     subjects.proxy.replace(settings::<ProxySettings>(Some(path), matches)?).is_some()
                 }
+                Kind::Worker => {
+                    return Err(bad_config(
+                        "it looks at proxies and agents: `check-config` checks a worker's file",
+                    ));
+                }
             };
             if twice {
                 return Err(bad_config("two files of one kind: give one of the agent, one of the proxy"));

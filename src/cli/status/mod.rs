@@ -122,7 +122,8 @@ impl StatusArgs {
 /// The admin address of the proxy whose settings these are; one on every address is asked on this host's own.
 fn own_admin_address(document: &Document) -> Result<HostPort, Error> {
     let set: Option<Text<SocketAddr>> = document.value("admin-listen")?;
-    let address = set.map_or(Kind::Proxy.admin_listen(), |text| text.value);
+    let by_default = SocketAddr::from((Ipv4Addr::LOCALHOST, PROXY_ADMIN_PORT));
+    let address = set.map_or(by_default, |text| text.value);
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         ip => ip,

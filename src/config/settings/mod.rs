@@ -20,6 +20,7 @@ use crate::error::Error;
 
 pub use agent::AgentSettings;
 pub use proxy::ProxySettings;
+pub use worker::WorkerSettings;
 
 /// When a change of a setting takes effect, and whether ZooKeeper may say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,7 @@ macro_rules! change {
 
 mod agent;
 mod proxy;
+mod worker;
 
 settings! {
     /// Where the election is held: for every command that reads it.
@@ -181,7 +183,7 @@ settings! {
         restart node_name: Option<Text<Name>>,
 
         /// Where /metrics, /healthz, /readyz and /status are served [default: 127.0.0.1:9307 for the proxy,
-        /// 127.0.0.1:9308 for the agent]
+        /// 127.0.0.1:9308 for the agent, nowhere for a worker]
         #[arg(help_heading = "Admin endpoint and log", env = "CAPITANA_ADMIN_LISTEN", value_name = "ADDRESS")]
         restart admin_listen: Option<Text<SocketAddr>>,
 

@@ -135,6 +135,11 @@ impl Coordinator for FakeSession {
         Ok(Children { exists: !names.is_empty(), names, pzxid: 0, watch })
     }
 
+    async fn list(&self, path: &str) -> Result<Option<Vec<String>>, CoordinatorError> {
+        let children = self.children(path).await?;
+        Ok(children.exists.then_some(children.names))
+    }
+
     async fn read(&self, path: &str) -> Result<Found, CoordinatorError> {
         let found = self.fake.asked().znodes.get(path).cloned();
         Ok(found.map(|(data, owner)| {

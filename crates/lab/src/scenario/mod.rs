@@ -47,6 +47,10 @@ mod stop_primary;
 mod storm;
 mod stuck_commits;
 pub mod sysbench;
+mod vip;
+mod worker_failover;
+mod worker_fencing;
+mod worker_herd;
 mod zk_down_fence;
 mod zk_leader_and_primary;
 mod zk_member_loss;
@@ -131,6 +135,10 @@ pub fn all() -> Vec<Scenario> {
         donor::SCENARIO,
         flapping::SCENARIO,
         discovery::SCENARIO,
+        worker_failover::SCENARIO,
+        worker_fencing::SCENARIO,
+        worker_herd::SCENARIO,
+        vip::SCENARIO,
     ]
 }
 

@@ -1,0 +1,186 @@
+//! Workers, their locks and their guards, on real hosts of a lab: the fast forms of their scenarios, and what `docs/workers.md`
+//! says to try. How long a failover takes is for `lab scenario`, on a machine that does nothing else.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
+
+mod quick;
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use capitana_lab::{Lab, Process, Progress, program, venv, wait_until};
+use quick::{passes, passes_but_for};
+use zookeeper_client::{Acls, Client, CreateMode};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAGE: &str = include_str!("../../../docs/workers.md");
+const HOLDER: &str = "\
+import sys
+from kazoo.client import KazooClient
+zk = KazooClient(hosts=sys.argv[1], timeout=4)
+zk.start()
+zk.create('/leader', b'kazoo', ephemeral=True)
+print('held', flush=True)
+sys.stdin.readline()
+zk.stop()
+";
+
+#[test]
+fn never_do_two_run_whatever_happens_to_the_host_of_the_first() {
+    passes_but_for("worker-failover", &["next_runs"]);
+}
+
+#[test]
+fn a_worker_that_was_frozen_in_a_transaction_commits_nothing_when_another_has_its_turn() {
+    passes("worker-fencing");
+}
+
+#[test]
+fn one_of_many_is_told_when_the_first_leaves() {
+    passes("worker-herd");
+}
+
+#[test]
+fn an_address_is_on_one_host_and_moves() {
+    passes_but_for("vip", &["moved_when", "keepalived_moved", "neighbours_told"]);
+}
+
+async fn lab() -> Lab {
+    Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap()
+}
+
+fn worker(lab: &Lab, name: &str, arguments: &[&str]) -> Process {
+    let (zookeeper, arguments) =
+        (lab.zookeeper(), arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
+    let recipe = move || {
+        let mut command = Command::new(program()?);
+        command
+            .args(["worker", "--zookeeper", &zookeeper, "--zookeeper-session-timeout", "2s"])
+            .args(&arguments);
+        Ok(command)
+    };
+    lab.process(name, recipe).unwrap()
+}
+
+async fn wait_said(process: &Process, what: &str) {
+    let said = async || process.log_tail(100).contains(what).then_some(());
+    wait_until(PATIENCE, &format!("{} says {what}", process.name()), said).await.unwrap();
+}
+
+/// The blocks below "Try it", as a reader's shell runs them.
+fn examples() -> Vec<String> {
+    let (_, behind) = PAGE.split_once("\n## Try it\n").unwrap();
+    behind.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn shell(lab: &Lab, script: &str) -> Command {
+    let directory = program().unwrap().parent().unwrap().display().to_string();
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env("ZOOKEEPER", lab.zookeeper());
+    command.env("PATH", format!("{directory}:{}", std::env::var("PATH").unwrap()));
+    command
+}
+
+#[tokio::test]
+async fn the_page_can_be_tried_as_it_stands() {
+    let lab = lab().await;
+    let [line, once] = &examples()[..] else { panic!("two examples") };
+    let [one, two] = line.lines().collect::<Vec<_>>()[..] else { panic!("two lines") };
+    let start = |name: &str, line: &str| {
+        let (zookeeper, line) = (lab.zookeeper(), format!("exec {line}"));
+        let directory = program().unwrap().parent().unwrap().display().to_string();
+        lab.process(name, move || {
+            let mut command = Command::new("sh");
+            command.args(["-c", &line]).env("ZOOKEEPER", &zookeeper);
+            command.env("PATH", format!("{directory}:{}", std::env::var("PATH")?));
+            Ok(command)
+        })
+    };
+    let (one, two) = (start("one", one).unwrap(), start("two", two).unwrap());
+    one.start().await.unwrap();
+    wait_said(&one, "one has token ").await;
+    two.start().await.unwrap();
+    wait_said(&two, "in line").await;
+    assert!(!two.log_tail(100).contains("two has token "), "two run at once");
+    assert!(one.stop().await.unwrap().success());
+    wait_said(&two, "two has token ").await;
+    let Output { stdout, .. } = shell(&lab, once).stderr(Stdio::null()).output().unwrap();
+    assert_eq!(String::from_utf8(stdout).unwrap(), "job done\nstatus 3\n");
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lock_is_shared_with_a_program_of_kazoo() {
+    let lab = lab().await;
+    let python = venv::python(&Progress::stderr()).await.unwrap();
+    let mut holder = Command::new(python);
+    holder.args(["-c", HOLDER, &lab.zookeeper()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let mut said = [0; 4];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut said).unwrap();
+    let worker = worker(
+        &lab,
+        "locked",
+        &["--name", "locked", "--lock", "/leader", "--", "sh", "-c", "echo runs; exec sleep 60"],
+    );
+    worker.start().await.unwrap();
+    wait_said(&worker, "the link to ZooKeeper is up").await;
+    assert!(!worker.log_tail(100).lines().any(|line| line == "runs"));
+    drop(holder.stdin.take());
+    wait_said(&worker, "runs").await;
+    holder.wait().unwrap();
+    let client = Client::connect(&lab.zookeeper()).await.unwrap();
+    let mode = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+    assert!(client.create("/leader", b"another", &mode).await.is_err(), "the lock is taken");
+    worker.stop().await.unwrap();
+    client.create("/leader", b"another", &mode).await.unwrap();
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_want_to_wait_is_told_that_another_runs() {
+    let lab = lab().await;
+    let first =
+        worker(&lab, "first", &["--name", "cron", "--once", "--", "sh", "-c", "echo runs; exec sleep 60"]);
+    first.start().await.unwrap();
+    wait_said(&first, "runs").await;
+    let second = worker(&lab, "second", &["--name", "cron", "--once", "--wait", "1s", "--", "true"]);
+    second.start().await.unwrap();
+    assert_eq!(second.wait_exit(PATIENCE).await.unwrap().code(), Some(75));
+    assert!(second.log_tail(1).contains("its turn has not come within 1s"), "{}", second.log_tail(5));
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_gets_the_signals_that_are_meant_for_it_and_leaves_nothing_behind() {
+    let lab = lab().await;
+    let script = "trap 'echo reloaded' HUP; (setsid sh -c 'echo stray $$; exec sleep 600' &); echo runs; while :; do sleep 0.1; done";
+    let worker = worker(&lab, "signals", &["--name", "signals", "--", "bash", "-c", script]);
+    worker.start().await.unwrap();
+    wait_said(&worker, "runs").await;
+    wait_said(&worker, "stray").await;
+    worker.signal(rustix::process::Signal::HUP).unwrap();
+    wait_said(&worker, "reloaded").await;
+    let log = worker.log_tail(100);
+    let stray = log.lines().find_map(|line| line.strip_prefix("stray ")).unwrap();
+    assert!(worker.stop().await.unwrap().success());
+    assert!(!std::path::Path::new(&format!("/proc/{stray}")).exists(), "{stray} lives on");
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
+    let lab = lab().await;
+    let bad = worker(
+        &lab,
+        "bad",
+        &["--name", "jobs", "--give-up-after", "2", "--", "sh", "-c", "echo tries; exit 1"],
+    );
+    let good = worker(&lab, "good", &["--name", "jobs", "--", "sh", "-c", "echo runs; exec sleep 60"]);
+    bad.start().await.unwrap();
+    wait_said(&bad, "tries").await;
+    good.start().await.unwrap();
+    wait_said(&good, "runs").await;
+    assert!(bad.log_tail(100).contains("the place is given up"), "{}", bad.log_tail(20));
+    lab.shutdown().await.unwrap();
+}
