@@ -22,6 +22,7 @@ fn list(id: &str) -> Services {
         admin: None,
         version: String::new(),
         since: String::new(),
+        config: None,
         id: id.to_owned(),
     };
     Services { services: vec![service], left_out: Vec::new() }
