@@ -42,7 +42,11 @@ impl Idle {
             format!("--admin-advertise={admin}"),
         ];
         match kind {
-            "proxy" => arguments.extend([format!("--listen={}:3306", admin.ip()), "--threads=1".to_owned()]),
+            "proxy" => arguments.extend([
+                format!("--listen={}:3306", admin.ip()),
+                format!("--replica-listen={}:3307", admin.ip()),
+                "--threads=1".to_owned(),
+            ]),
             _ => arguments.extend([
                 "--server=127.0.0.1:1".to_owned(),
                 format!("--advertise={}:3306", admin.ip()),
