@@ -42,8 +42,9 @@ fn without_echo(filter: &str) -> &str {
 /// Puts another filter in the place of the one there is.
 type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String>>;
 
-/// Lines that are kept while nobody takes them, some 20 MB of them.
-const MOST_LINES: usize = 100_000;
+/// Lines that are kept while nobody takes them, some 2 MB of them. Each has a place of 32 bytes in a ring that memory is taken
+/// for as it is written around for the first time.
+const MOST_LINES: usize = 10_000;
 
 /// What is logged, changed while the daemon runs. Dropped, it waits a moment for the lines that are left.
 pub struct LogControl {
