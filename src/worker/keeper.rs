@@ -79,8 +79,8 @@ impl Keeper {
         loop {
             let (turn, held) = (place.borrow_and_update().turn, *lease.borrow_and_update());
             self.supervisor.on_turn(turn, held);
-            self.limit(&held);
             self.act();
+            self.limit(&held);
             self.tell(&place.borrow());
             if let Some(end) = self.supervisor.end_of_all() {
                 self.service.stopping("giving the place in line up");
@@ -102,12 +102,16 @@ impl Keeper {
     }
 
     fn pause(&self) -> Duration {
-        let wake_at = self.supervisor.wake_at().unwrap_or(Duration::MAX);
-        wake_at.saturating_sub(BootClock.now()).min(self.service.beat().unwrap_or(LOOK)).min(LOOK)
+        let now = BootClock.now();
+        let wake_at = self.supervisor.wake_at(now).unwrap_or(Duration::MAX);
+        wake_at.saturating_sub(now).min(self.service.beat().unwrap_or(LOOK)).min(LOOK)
     }
 
+    /// A command that is to end is allowed no more time, whatever the lease says: it may be that of another session.
     fn limit(&self, lease: &Lease) {
-        if let (Some(command), Some(limits)) = (&self.command, Limits::of(lease)) {
+        if let (true, Some(command), Some(limits)) =
+            (self.supervisor.runs(), &self.command, Limits::of(lease))
+        {
             command.limit(limits);
         }
     }

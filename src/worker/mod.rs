@@ -93,7 +93,6 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
     let (heart, lease) = Heart::new();
     metrics::register_lease(&registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
     let registrar = Registrar::new(registrant, heart, metrics.link.clone(), seed());
-    let registrar = tokio::spawn(registrar.run(connector));
     let side = Side::join(&config.common, "worker", Vec::new(), metrics.side.clone(), None);
     let (side, side_view) = side.unzip();
     let keeper = Keeper::new(rules(config, task.once), recipe(config, &task), metrics, (wish, idle));
@@ -109,8 +108,13 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
         // It answers to the end: nothing needs to wait for it.
         tokio::spawn(admin.serve(CancellationToken::new()));
     }
+    let mut registrar = tokio::spawn(registrar.run(connector));
     tracing::info!(name = config.name, place = config.place(), "worker started");
-    let verdict = keeper.run(place, lease, signals, task.wait).await;
+    let verdict = tokio::select! {
+        verdict = keeper.run(place, lease, signals, task.wait) => verdict,
+        // Its guard ends a command that runs.
+        _ = &mut registrar => return Err(Error::Internal("the registrar ended".to_owned())),
+    };
     stop.cancel();
     if timeout(STOP_LIMIT, registrar).await.is_err() {
         tracing::warn!("ZooKeeper has not confirmed the withdrawal: the znode goes with its session");

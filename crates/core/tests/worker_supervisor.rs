@@ -51,12 +51,20 @@ fn a_command_starts_only_in_its_turn_and_under_a_lease_that_is_held() {
 }
 
 #[test]
+fn who_waits_for_its_turn_is_woken_by_that_and_not_by_the_clock() {
+    let mut supervisor = supervisor(Restart::Always, None, false);
+    supervisor.on_turn(None, lease(100.0));
+    assert_eq!(supervisor.order(s(100.0)), None);
+    assert_eq!(supervisor.wake_at(s(100.0)), None);
+}
+
+#[test]
 fn without_news_of_zookeeper_a_command_is_asked_to_end_and_then_killed_before_the_session_can_expire() {
     let mut supervisor = running(false);
-    assert_eq!(supervisor.wake_at(), Some(s(103.0)));
+    assert_eq!(supervisor.wake_at(s(100.0)), Some(s(103.0)));
     assert_eq!(supervisor.order(s(102.9)), None);
     assert_eq!(supervisor.order(s(103.0)), Some(Order::End(GRACE)));
-    assert_eq!(supervisor.wake_at(), Some(s(103.7)));
+    assert_eq!(supervisor.wake_at(s(103.0)), Some(s(103.7)));
     assert_eq!(supervisor.order(s(103.6)), None);
     assert_eq!(supervisor.order(s(103.7)), Some(Order::Kill));
     assert_eq!(supervisor.order(s(104.0)), None);
@@ -107,7 +115,7 @@ fn a_command_is_run_again_after_pauses_that_grow_and_not_before() {
     let (mut now, mut last) = (s(101.0), Duration::ZERO);
     for _ in 0..4 {
         supervisor.on_ended(Exit::Code(1), now);
-        let from = supervisor.wake_at().unwrap();
+        let from = supervisor.wake_at(now).unwrap();
         assert!(from - now > last, "{:?} after {last:?}", from - now);
         last = from - now;
         supervisor.on_turn(Some(TOKEN), lease(from.as_secs_f64()));

@@ -59,6 +59,12 @@ pub(crate) fn send(processes: &[Pid], signal: Signal) {
     }
 }
 
+/// Whether there is such a process that has not ended.
+pub(crate) fn is_alive(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, behind)| !behind.starts_with('Z'))
+}
+
 /// A process, its children, theirs, and so on.
 pub(crate) fn family(process: &Process) -> Vec<Pid> {
     let parents = parents();

@@ -165,17 +165,19 @@ impl Supervisor {
         self.hurried || expired || self.turn != Some(epoch)
     }
 
-    /// When to look again though nothing happens. None: not before something does.
+    /// When to look again though nothing happens. None: not before something does. What is due already waits for
+    /// something else than the time.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Duration> {
+    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let limits = Limits::of(&self.lease);
-        match self.phase {
+        let at = match self.phase {
             Phase::Waiting { from } => Some(from),
             Phase::Leaving { until } => Some(until),
             Phase::Running { .. } => limits.map(|limits| limits.end_at),
             Phase::Ending { killed: false, .. } => limits.map(|limits| limits.kill_at),
             Phase::Ending { killed: true, .. } | Phase::Over(_) => None,
-        }
+        };
+        at.filter(|at| *at > now)
     }
 
     /// What is to become of the znode.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use super::{Scenario, in_lab};
 use crate::bank::quick;
@@ -80,10 +80,12 @@ async fn fail_over(lab: &Lab, report: &mut Report) -> Result<()> {
         host.process().start().await?;
         host.wait_in_line().await?;
     }
-    let (mut gaps, mut at_once) = (Vec::new(), Vec::new());
+    let (mut gaps, mut at_once, mut lived) = (Vec::new(), Vec::new(), 0);
     let rounds = if quick() { TROUBLES.len() } else { ROUNDS };
     for trouble in TROUBLES.into_iter().cycle().take(rounds) {
-        let gap = round(&hosts, trouble).await.with_context(|| format!("when it {trouble:?}"))?;
+        let outcome = round(&hosts, trouble).await.with_context(|| format!("when it {trouble:?}"))?;
+        let gap = outcome.gap;
+        lived += usize::from(outcome.lived && trouble == Trouble::Freezes);
         lab.progress().say(format_args!("{trouble:?}: the next runs {} later", shown(gap)));
         match trouble {
             Trouble::IsStopped => at_once.push(gap),
@@ -91,11 +93,20 @@ async fn fail_over(lab: &Lab, report: &mut Report) -> Result<()> {
             _ => gaps.push(gap),
         }
     }
+    // Nothing of such a host has run meanwhile: the kernel has ended its command all the same.
+    report.none("frozen_commands_that_lived", lived);
     judge(&hosts, &mut gaps, &mut at_once, report)
 }
 
-/// Answers how long after the trouble the next command runs.
-async fn round(hosts: &[Host], trouble: Trouble) -> Result<Duration> {
+/// What came of one trouble.
+struct Outcome {
+    /// How long after it the next command ran.
+    gap: Duration,
+    /// Whether the command before lived then.
+    lived: bool,
+}
+
+async fn round(hosts: &[Host], trouble: Trouble) -> Result<Outcome> {
     let (holder, _) = wait_until(PATIENCE, "a command runs", async || running(hosts)).await?;
     let host = &hosts[holder.host];
     let began = now();
@@ -117,10 +128,11 @@ async fn round(hosts: &[Host], trouble: Trouble) -> Result<Duration> {
     };
     let next = async || runs(hosts).into_iter().find(|run| run.first > began && run.pid != holder.pid);
     let (next, _) = wait_until(PATIENCE, "the next command runs", next).await?;
+    let lived = Pid::from_raw(holder.pid).is_some_and(workers::is_alive);
     // In the order in which they were started: whoever goes on first must not be late for its own command.
     workers::send(&family, Signal::CONT);
     restore(host, trouble).await?;
-    Ok(next.first.saturating_sub(began))
+    Ok(Outcome { gap: next.first.saturating_sub(began), lived })
 }
 
 async fn restore(host: &Host, trouble: Trouble) -> Result<()> {

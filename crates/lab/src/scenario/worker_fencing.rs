@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use super::{Scenario, in_lab};
 use crate::bank::quick;
@@ -105,7 +105,7 @@ async fn freeze(lab: &Lab, workers: &[Worker], round: usize) -> Result<bool> {
     lab.progress().say(format_args!(
         "round {round}: frozen with token {before}, token {next} commits {took:.1?} later"
     ));
-    let lives = is_alive(client);
+    let lives = workers::is_alive(client);
     kill_process(client, Signal::CONT).ok();
     let said = async || (!lives || !worker.is_half_done()).then_some(());
     let heard = wait_until(Duration::from_secs(2), "the client has gone on", said).await;
@@ -113,11 +113,6 @@ async fn freeze(lab: &Lab, workers: &[Worker], round: usize) -> Result<bool> {
     workers::send(&family, Signal::CONT);
     worker.host.wait_in_line().await?;
     Ok(lives && heard.is_ok())
-}
-
-fn is_alive(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, behind)| !behind.starts_with('Z'))
 }
 
 impl Worker {
