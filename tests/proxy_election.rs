@@ -5,44 +5,17 @@
 
 #[path = "support/proxy/mod.rs"]
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::io::Write;
 use std::time::Duration;
 
-use capitana::control::{Coordinator, ZooKeeper, ZooKeeperConnector};
-use capitana_lab::{Lab, Progress};
-use support::{Client, Proxy, Start, Stub, connect, error_of, get, login, metric, read_packet, until};
-
-const PATH: &str = "/mariadb/primary";
-
-/// A real ZooKeeper, a session that holds members, and a proxy that follows.
-struct World {
-    lab: Lab,
-    session: ZooKeeper,
-    proxy: Proxy,
-}
+use capitana::control::{Coordinator, ZooKeeperConnector};
+use support::{Client, Start, Stub, connect, error_of, get, login, metric, read_packet, until};
+use world::{PATH, World};
 
 impl World {
-    async fn new(flags: &[&str]) -> Self {
-        let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
-        let servers = lab.zookeeper();
-        let proxy = Start::with(&[&["--zookeeper", &servers], flags].concat()).start();
-        let connector = ZooKeeperConnector::new(servers, Duration::from_secs(4));
-        Self { lab, session: connector.connect().await.unwrap(), proxy }
-    }
-
-    /// Registers a member; its path and epoch.
-    async fn register(&self, data: &str) -> (String, i64) {
-        self.session.ensure_path(PATH).await.unwrap();
-        let created = self.session.create_sequential(&format!("{PATH}/node-"), data.as_bytes()).await;
-        let (path, stat) = created.unwrap();
-        (path, stat.czxid)
-    }
-
-    async fn leave(&self, member: &(String, i64)) {
-        assert!(self.session.delete(&member.0).await.unwrap());
-    }
-
     fn follows(&self, epoch: i64) {
         self.proxy.status(&format!("epoch {epoch} is followed"), |s| s["route"]["epoch"] == epoch);
     }
@@ -54,18 +27,12 @@ impl World {
     fn ended(&self, reason: &str) -> f64 {
         metric(self.proxy.admin, &format!("capitana_sessions_ended_total{{reason=\"{reason}\"}}"))
     }
-
-    async fn end(self) {
-        drop(self.proxy);
-        drop(self.session);
-        self.lab.shutdown().await.unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_primary_is_followed_and_sessions_of_the_one_before_end() {
     let (first, second) = (Stub::echo(), Stub::echo());
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     let old = world.register(&first.address.to_string()).await;
     let new = world.register(&second.address.to_string()).await;
     world.follows(old.1);
@@ -88,7 +55,7 @@ async fn the_next_primary_is_followed_and_sessions_of_the_one_before_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_comes_before_the_first_member_is_served_when_it_registers() {
     let stub = Stub::echo();
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     let ready = until("the missing path is noticed", || {
         let ready = get(world.proxy.admin, "/readyz");
         ready.body.contains("does not exist").then_some(ready)
@@ -105,7 +72,7 @@ async fn a_client_that_comes_before_the_first_member_is_served_when_it_registers
 #[tokio::test(flavor = "multi_thread")]
 async fn members_that_must_not_be_followed_are_passed_over_and_never_dialled() {
     let (good, rogue) = (Stub::echo(), Stub::echo());
-    let world = World::new(&["--allow-upstreams", &good.address.ip().to_string()]).await;
+    let world = World::new(Start::with(&["--allow-upstreams", &good.address.ip().to_string()])).await;
     world.register(&rogue.address.to_string()).await;
     world.register("neither a host nor JSON").await;
     world.register(&"x".repeat(1_000_000)).await;
@@ -126,7 +93,7 @@ async fn members_that_must_not_be_followed_are_passed_over_and_never_dialled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_members_that_are_not_followed_are_counted_and_a_few_of_them_logged() {
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     for _ in 0..200 {
         world.register("neither a host nor JSON").await;
     }
@@ -143,7 +110,7 @@ async fn hundreds_of_members_that_are_not_followed_are_counted_and_a_few_of_them
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_outlive_the_last_member_and_end_with_the_next_epoch() {
     let stub = Stub::echo();
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     let only = world.register(&stub.address.to_string()).await;
     world.follows(only.1);
     let mut client = Client::open(world.proxy.listen);
@@ -163,7 +130,7 @@ async fn sessions_outlive_the_last_member_and_end_with_the_next_epoch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_under_way_is_finished_before_its_session_ends() {
     let (first, second) = (Stub::echo(), Stub::echo());
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     let old = world.register(&first.address.to_string()).await;
     let new = world.register(&second.address.to_string()).await;
     world.follows(old.1);
@@ -181,7 +148,7 @@ async fn a_handshake_under_way_is_finished_before_its_session_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn losing_zookeeper_changes_nothing_for_clients_and_its_return_is_noticed() {
     let (first, second) = (Stub::echo(), Stub::echo());
-    let world = World::new(&[]).await;
+    let world = World::new(Start::with(&[])).await;
     let member = world.register(&first.address.to_string()).await;
     world.follows(member.1);
     let mut client = Client::open(world.proxy.listen);
@@ -207,7 +174,7 @@ async fn losing_zookeeper_changes_nothing_for_clients_and_its_return_is_noticed(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_waits_in_vain_is_told_that_nobody_is_registered() {
     let stub = Stub::echo();
-    let world = World::new(&["--hold-timeout", "500ms"]).await;
+    let world = World::new(Start::with(&["--hold-timeout", "500ms"])).await;
     let member = world.register(&stub.address.to_string()).await;
     world.follows(member.1);
     world.leave(&member).await;

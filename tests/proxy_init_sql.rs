@@ -95,6 +95,38 @@ fn a_statement_that_fails_is_a_login_that_fails() {
 }
 
 #[test]
+fn a_login_of_several_questions_is_passed_on_in_order() {
+    let told: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let noted = Arc::clone(&told);
+    let stub = Stub::new(move |mut stream| {
+        let mut expect = |say: &[u8]| {
+            let _ = stream.write_all(say);
+            if let Ok(packet) = read_packet(&mut stream) {
+                noted.lock().unwrap().push(packet);
+            }
+        };
+        expect(&greeting(42));
+        expect(&packet(2, b"\xfeclient_ed25519\0nonce"));
+        // The beginning of the next question comes alone.
+        let question = packet(4, b"\x01more");
+        expect(&question[..6]);
+    });
+    let proxy = Start::to(stub.address).flag("--init-sql", SQL).flag("--handshake-timeout", "500ms").start();
+    let mut client = connect(proxy.listen);
+    read_packet(&mut client).unwrap();
+    client.write_all(&login("shop")).unwrap();
+    assert_eq!(read_packet(&mut client).unwrap(), packet(2, b"\xfeclient_ed25519\0nonce"));
+    let answer = packet(3, &[7; 64]);
+    client.write_all(&answer[..10]).unwrap();
+    client.write_all(&answer[10..]).unwrap();
+    until("the answer has arrived", || (told.lock().unwrap().len() == 2).then_some(()));
+    assert_eq!(*told.lock().unwrap(), [login("shop"), answer]);
+    drop(client);
+    // Half a question is none: it is the server's turn until the time is over.
+    until("no session is left", || (metric(proxy.admin, "capitana_sessions") == 0.0).then_some(()));
+}
+
+#[test]
 fn rows_are_no_answer_that_a_session_may_begin_with() {
     let (stub, _) = server(packet(1, &[1]));
     let proxy = start(&stub);

@@ -5,52 +5,36 @@
 
 #[path = "support/proxy/mod.rs"]
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use capitana::control::{Coordinator, ZooKeeper, ZooKeeperConnector};
-use capitana_lab::{Lab, Progress};
+use capitana::control::Coordinator;
 use serde_json::{Value, json};
-use support::{Client, Proxy, Start, Stub, connect, error_of, get, metric, read_packet, until};
+use support::{Client, Start, Stub, connect, error_of, get, metric, read_packet, until};
+use world::World;
 
-const PATH: &str = "/mariadb/primary";
+/// A proxy with a second listener.
+async fn follow(flags: &[&str]) -> World {
+    World::new(Start::with(flags).replicas()).await
+}
 
-/// A real ZooKeeper, a session that holds members, and a proxy that leads to replicas too.
-struct World {
-    lab: Lab,
-    session: ZooKeeper,
-    proxy: Proxy,
+/// What a capitana agent's znode says of a server, and more.
+fn data(stub: &Stub, more: Value) -> String {
+    let mut data = json!({"host": stub.address.ip(), "port": stub.address.port()});
+    data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    data.to_string()
 }
 
 impl World {
-    async fn new(flags: &[&str]) -> Self {
-        let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
-        let servers = lab.zookeeper();
-        let proxy = Start::with(&[&["--zookeeper", &servers], flags].concat()).replicas().start();
-        let connector = ZooKeeperConnector::new(servers, Duration::from_secs(4));
-        let session = connector.connect().await.unwrap();
-        session.ensure_path(PATH).await.unwrap();
-        Self { lab, session, proxy }
-    }
-
     fn readers(&self) -> SocketAddr {
         self.proxy.replica_listen.unwrap()
     }
 
-    /// Registers a member; its path.
-    async fn register(&self, stub: &Stub) -> String {
-        self.register_as(json!({"host": stub.address.ip(), "port": stub.address.port()})).await
-    }
-
-    async fn register_as(&self, data: Value) -> String {
-        let data = data.to_string();
-        let created = self.session.create_sequential(&format!("{PATH}/node-"), data.as_bytes()).await;
-        created.unwrap().0
-    }
-
-    async fn leave(&self, path: &str) {
-        assert!(self.session.delete(path).await.unwrap());
+    /// Registers a server.
+    async fn join(&self, stub: &Stub) -> (String, i64) {
+        self.register(&data(stub, json!({}))).await
     }
 
     /// Waits until these serve.
@@ -65,12 +49,6 @@ impl World {
             found == expected
         })
     }
-
-    async fn end(self) {
-        drop(self.proxy);
-        drop(self.session);
-        self.lab.shutdown().await.unwrap();
-    }
 }
 
 /// A reader that is served.
@@ -83,9 +61,9 @@ fn reader(world: &World) -> Client {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_spread_over_the_members_that_are_not_the_primary() {
     let stubs = [Stub::echo(), Stub::echo(), Stub::echo()];
-    let world = World::new(&[]).await;
+    let world = follow(&[]).await;
     for stub in &stubs {
-        world.register(stub).await;
+        world.join(stub).await;
     }
     world.serving(&[&stubs[1], &stubs[2]]);
     let clients: Vec<_> = (0..10).map(|_| reader(&world)).collect();
@@ -104,10 +82,9 @@ async fn sessions_are_spread_over_the_members_that_are_not_the_primary() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_weight_is_a_share_of_the_sessions_and_0_is_none() {
     let stubs = [Stub::echo(), Stub::echo(), Stub::echo(), Stub::echo()];
-    let world = World::new(&[]).await;
+    let world = follow(&[]).await;
     for (stub, weight) in stubs.iter().zip([100, 200, 100, 0]) {
-        let address = stub.address;
-        world.register_as(json!({"host": address.ip(), "port": address.port(), "weight": weight})).await;
+        world.register(&data(stub, json!({"weight": weight}))).await;
     }
     world.serving(&[&stubs[1], &stubs[2]]);
     let clients: Vec<_> = (0..9).map(|_| reader(&world)).collect();
@@ -119,12 +96,12 @@ async fn a_weight_is_a_share_of_the_sessions_and_0_is_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_replica_the_primary_stands_in_and_sessions_go_back_when_there_is_one() {
     let (primary, replica) = (Stub::echo(), Stub::echo());
-    let world = World::new(&["--drain-timeout", "500ms"]).await;
-    world.register(&primary).await;
+    let world = follow(&["--drain-timeout", "500ms"]).await;
+    world.join(&primary).await;
     let status = world.serving(&[&primary]);
     assert_eq!(status["replicas"]["by_fallback"], true);
     let mut stranded = reader(&world);
-    world.register(&replica).await;
+    world.join(&replica).await;
     world.serving(&[&replica]);
     stranded.ends();
     let mut client = reader(&world);
@@ -136,14 +113,14 @@ async fn without_a_replica_the_primary_stands_in_and_sessions_go_back_when_there
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_may_stand_in_a_reader_waits_and_is_told_why() {
     let (primary, replica) = (Stub::echo(), Stub::echo());
-    let world = World::new(&["--replica-fallback", "none", "--hold-timeout", "500ms"]).await;
-    world.register(&primary).await;
+    let world = follow(&["--replica-fallback", "none", "--hold-timeout", "500ms"]).await;
+    world.join(&primary).await;
     world.proxy.status("the primary is there", |status| !status["route"].is_null());
     let mut early = connect(world.readers());
     let (code, text) = error_of(&read_packet(&mut early).unwrap());
     assert_eq!(code, 1053);
     assert!(text.contains("there is no replica") && text.contains("replica-fallback"), "{text}");
-    world.register(&replica).await;
+    world.join(&replica).await;
     world.serving(&[&replica]);
     reader(&world);
     assert_eq!(primary.accepted(), 0);
@@ -153,12 +130,12 @@ async fn where_nobody_may_stand_in_a_reader_waits_and_is_told_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_a_member_that_leaves_end_and_those_of_others_go_on() {
     let (primary, leaver, stays) = (Stub::echo(), Stub::echo(), Stub::echo());
-    let world = World::new(&["--drain-timeout", "500ms"]).await;
-    world.register(&primary).await;
-    let path = world.register(&leaver).await;
+    let world = follow(&["--drain-timeout", "500ms"]).await;
+    world.join(&primary).await;
+    let path = world.join(&leaver).await;
     world.serving(&[&leaver]);
     let mut ends = reader(&world);
-    world.register(&stays).await;
+    world.join(&stays).await;
     world.serving(&[&leaver, &stays]);
     let mut goes_on = reader(&world);
     let mut writer = Client::open(world.proxy.listen);
@@ -174,12 +151,12 @@ async fn sessions_of_a_member_that_leaves_end_and_those_of_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_becomes_the_primary_loses_its_readers() {
     let (old, next, other) = (Stub::echo(), Stub::echo(), Stub::echo());
-    let world = World::new(&["--drain-timeout", "500ms"]).await;
-    let path = world.register(&old).await;
-    world.register(&next).await;
+    let world = follow(&["--drain-timeout", "500ms"]).await;
+    let path = world.join(&old).await;
+    world.join(&next).await;
     world.serving(&[&next]);
     let mut ends = reader(&world);
-    world.register(&other).await;
+    world.join(&other).await;
     world.serving(&[&next, &other]);
     world.leave(&path).await;
     world.serving(&[&other]);
@@ -192,9 +169,9 @@ async fn a_replica_that_becomes_the_primary_loses_its_readers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_stay_where_they_are_while_nobody_serves() {
     let (primary, replica) = (Stub::echo(), Stub::echo());
-    let world = World::new(&["--drain-timeout", "100ms"]).await;
-    let first = world.register(&primary).await;
-    let second = world.register(&replica).await;
+    let world = follow(&["--drain-timeout", "100ms"]).await;
+    let first = world.join(&primary).await;
+    let second = world.join(&replica).await;
     world.serving(&[&replica]);
     let mut client = reader(&world);
     world.leave(&second).await;
@@ -211,10 +188,10 @@ async fn sessions_stay_where_they_are_while_nobody_serves() {
 async fn a_replica_that_refuses_costs_a_reader_nothing() {
     let (primary, good) = (Stub::echo(), Stub::echo());
     let gone = Stub::echo();
-    let world = World::new(&[]).await;
-    world.register(&primary).await;
-    world.register(&gone).await;
-    world.register(&good).await;
+    let world = follow(&[]).await;
+    world.join(&primary).await;
+    world.join(&gone).await;
+    world.join(&good).await;
     world.serving(&[&gone, &good]);
     drop(gone);
     for _ in 0..6 {
@@ -228,15 +205,15 @@ async fn a_replica_that_refuses_costs_a_reader_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_lags_serves_again_when_its_queue_is_half_of_the_limit() {
     let (primary, slow, quick) = (Stub::echo(), Stub::echo(), Stub::echo());
-    let world = World::new(&["--max-lag", "100", "--drain-timeout", "500ms"]).await;
-    let data = |lag: u64| json!({"host": slow.address.ip(), "port": slow.address.port(), "lag": lag});
-    world.register(&primary).await;
-    let path = world.register_as(data(3)).await;
+    let world = follow(&["--max-lag", "100", "--drain-timeout", "500ms"]).await;
+    let lagging = |lag: u64| data(&slow, json!({"lag": lag}));
+    world.join(&primary).await;
+    let member = world.register(&lagging(3)).await;
     world.serving(&[&slow]);
     let mut ends = reader(&world);
-    world.register(&quick).await;
+    world.join(&quick).await;
     for (lag, serves) in [(101, false), (60, false), (50, true)] {
-        assert!(world.session.write(&path, data(lag).to_string().as_bytes()).await.unwrap());
+        assert!(world.session.write(&member.0, lagging(lag).as_bytes()).await.unwrap());
         world.proxy.status("the lag is seen", |s| s["election"]["members"][1]["lag"] == lag);
         if serves {
             world.serving(&[&slow, &quick]);

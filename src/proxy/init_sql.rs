@@ -116,25 +116,20 @@ impl From<EndReason> for Stopped {
 impl Begun {
     /// What the client is owed at the end: the server's OK, or its refusal.
     async fn steps(&mut self, sql: &str) -> Result<Vec<u8>, Stopped> {
-        let verdict = self.log_in().await?;
-        match self.handshake.stage() {
-            Stage::Open => {}
-            Stage::Refused => return Ok(verdict),
-            _ => {
-                let sequence = verdict.get(3).copied().unwrap_or_default();
-                return Err(Stopped::Failed { sequence, why: "the login cannot be read".to_owned() });
-            }
-        }
+        let (verdict, more) = self.log_in().await?;
         let sequence = verdict.get(3).copied().unwrap_or_default();
-        match self.ask(sql).await? {
-            Ok(()) => Ok(verdict),
-            Err(why) => Err(Stopped::Failed { sequence, why }),
-        }
+        let done = match self.handshake.stage() {
+            Stage::Refused => return Ok([verdict, more].concat()),
+            // Nothing is owed to a client that has not said anything yet.
+            Stage::Open if more.is_empty() => self.ask(sql).await?,
+            _ => Err("the login cannot be read".to_owned()),
+        };
+        done.map(|()| verdict).map_err(|why| Stopped::Failed { sequence, why })
     }
 
     /// Passes the login on in whole packets, the client's only when the server has asked for them: what a client says too
-    /// early is kept until it is let in. Answers the server's last packet, which has not been passed on.
-    async fn log_in(&mut self) -> Result<Vec<u8>, EndReason> {
+    /// early is kept until it is let in. Answers the server's last packet, which has not been passed on, and what came behind.
+    async fn log_in(&mut self) -> Result<(Vec<u8>, Vec<u8>), EndReason> {
         let mut said = Vec::new();
         let mut asked = true;
         // The login itself was taken in when it came.
@@ -149,7 +144,7 @@ impl Begun {
             } else if let Some(packet) = take_packet(&mut said) {
                 self.handshake.from_server(&packet);
                 if self.handshake.is_over() {
-                    return Ok(packet);
+                    return Ok((packet, said));
                 }
                 self.client.write_all(&packet).await.map_err(|_| EndReason::ClientError)?;
                 asked = true;

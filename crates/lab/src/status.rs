@@ -86,6 +86,9 @@ pub struct Member {
     pub name: String,
     /// The candidate, `host:port`.
     pub upstream: String,
+    /// How long its agent says that its receive queue is, in write sets.
+    #[serde(default)]
+    pub lag: Option<u64>,
 }
 
 /// How many clients a proxy has.

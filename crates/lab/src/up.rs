@@ -47,6 +47,8 @@ async fn instructions(lab: &Lab) -> Result<String> {
          Write through a proxy, as any client does:\n  \
            mysql -h{host} -P{port} -u{APP} -p{APP} {APP}\n  \
            (for example: CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY); SELECT @@wsrep_node_name;)\n\n\
+         Read on a replica:\n  \
+           mysql -h{host} -P{replica_port} -u{APP} -p{APP} {APP}\n\n\
          Look at the election, the proxy and its metrics:\n  \
            {status}{views}\n  \
            http://{admin}/status\n  \
@@ -65,6 +67,7 @@ async fn instructions(lab: &Lab) -> Result<String> {
         epoch = route.epoch,
         host = proxy.address().ip(),
         port = proxy.address().port(),
+        replica_port = proxy.replica_address().port(),
         admin = proxy.admin(),
         pid = node.pid().unwrap_or_default(),
         agent = lab.agents()[index].pid().unwrap_or_default(),

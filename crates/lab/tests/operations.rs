@@ -1,5 +1,5 @@
 //! What operators do and what befalls a cluster besides: an election that HAProxy follows, a step-down from a shell, and
-//! the fast forms of the scenarios about a minority, a donor and a node that comes and goes.
+//! the fast forms of the scenarios about a minority, a donor, replicas and a node that comes and goes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
@@ -29,6 +29,16 @@ fn a_node_that_joins_by_a_state_transfer_costs_no_client_anything() {
 #[test]
 fn a_replica_that_comes_and_goes_changes_no_primary() {
     passes("flapping");
+}
+
+#[test]
+fn readers_are_spread_over_the_replicas_and_notice_no_planned_change() {
+    passes("replicas");
+}
+
+#[test]
+fn a_read_on_a_replica_sees_the_write_before_it_and_the_page_about_replicas_is_true() {
+    passes("causal-reads");
 }
 
 #[test]

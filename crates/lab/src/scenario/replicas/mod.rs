@@ -64,6 +64,9 @@ async fn replicas(lab: &Lab, report: &mut Report) -> Result<()> {
     stage.crash(&planned, report).await?;
     let strays = watch.strays();
     report.none("sessions_on_the_primary_without_need", strays.len()).because(|| strays[0].clone());
+    let members = lab.proxies()[0].status().await?.election.members;
+    let silent = members.iter().filter(|member| member.lag.is_none()).count();
+    report.none("members_that_do_not_say_how_long_their_queue_is", silent);
     let all = stage.readers.stop().await?;
     report.count("reads", all.reads.values().sum());
     report.count("sessions", all.opened);
