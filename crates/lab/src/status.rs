@@ -30,6 +30,8 @@ pub struct Replicas {
 /// A member that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Replica {
+    /// The creation zxid of its znode.
+    pub epoch: i64,
     /// The member, `host:port`.
     pub upstream: String,
     /// Its share of the sessions.

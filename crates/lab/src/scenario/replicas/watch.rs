@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Result;
 use tokio::task::JoinSet;
 
 use crate::daemon::Proxy;
@@ -87,6 +88,15 @@ pub(super) async fn imbalance(
     let worst = averages.values().map(|average| (average - mean).abs()).fold(0.0, f64::max);
     let missing = averages.len() < servers;
     (if missing { 100.0 } else { worst / mean * 100.0 }, averages)
+}
+
+/// Since when each replica serves, by its znode, as every proxy sees it.
+pub(super) async fn registrations(proxies: &[Proxy]) -> Result<Vec<i64>> {
+    let mut epochs = Vec::new();
+    for proxy in proxies {
+        epochs.extend(proxy.status().await?.replicas.members.iter().map(|member| member.epoch));
+    }
+    Ok(epochs)
 }
 
 /// Whether every proxy leads those who only read to exactly these nodes, and has drained the rest.
