@@ -21,7 +21,7 @@ async fn follow(flags: &[&str]) -> World {
 }
 
 /// What a capitana agent's znode says of a server, and more.
-fn data(stub: &Stub, more: Value) -> String {
+fn data(stub: &Stub, more: &Value) -> String {
     let mut data = json!({"host": stub.address.ip(), "port": stub.address.port()});
     data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     data.to_string()
@@ -34,7 +34,7 @@ impl World {
 
     /// Registers a server.
     async fn join(&self, stub: &Stub) -> (String, i64) {
-        self.register(&data(stub, json!({}))).await
+        self.register(&data(stub, &json!({}))).await
     }
 
     /// Waits until these serve.
@@ -84,7 +84,7 @@ async fn a_weight_is_a_share_of_the_sessions_and_0_is_none() {
     let stubs = [Stub::echo(), Stub::echo(), Stub::echo(), Stub::echo()];
     let world = follow(&[]).await;
     for (stub, weight) in stubs.iter().zip([100, 200, 100, 0]) {
-        world.register(&data(stub, json!({"weight": weight}))).await;
+        world.register(&data(stub, &json!({"weight": weight}))).await;
     }
     world.serving(&[&stubs[1], &stubs[2]]);
     let clients: Vec<_> = (0..9).map(|_| reader(&world)).collect();
@@ -206,7 +206,7 @@ async fn a_replica_that_refuses_costs_a_reader_nothing() {
 async fn a_member_that_lags_serves_again_when_its_queue_is_half_of_the_limit() {
     let (primary, slow, quick) = (Stub::echo(), Stub::echo(), Stub::echo());
     let world = follow(&["--max-lag", "100", "--drain-timeout", "500ms"]).await;
-    let lagging = |lag: u64| data(&slow, json!({"lag": lag}));
+    let lagging = |lag: u64| data(&slow, &json!({"lag": lag}));
     world.join(&primary).await;
     let member = world.register(&lagging(3)).await;
     world.serving(&[&slow]);
