@@ -114,9 +114,7 @@ impl Agent {
         registry: &Registry,
         service: Service,
     ) -> Result<Self, Error> {
-        let follow = live.follow();
-        let config = live.config();
-        let server = Server::new(config)?;
+        let (follow, config) = (live.follow(), live.config());
         let (member, connector) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
         let (fence, fenced) = watch::channel(FenceStatus::default());
@@ -136,33 +134,29 @@ impl Agent {
             tuning,
         };
         let fencer = Fencer::new(config, Server::new(config)?, followed, fence, Arc::clone(&metrics));
-        metrics::register_lease(registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
-        let operator = Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics));
         let teller = Teller::new(candidate.clone(), registration.clone());
         let watched = Watched {
-            server,
+            server: Server::new(config)?,
             seed: seed(),
             node: config.common.node_name.clone(),
             registration: registration.clone(),
         };
         let addresses = vec![config.advertise.to_string()];
-        let side = Side::join(&config.common, "agent", addresses, metrics.side.clone(), follow);
-        let (side, side_view) = side.unzip();
+        let (side, side_view) =
+            Side::join(&config.common, "agent", addresses, metrics.side.clone(), follow).unzip();
         let view = AgentView {
             node: config.common.node_name.clone(),
             server: server_name(&config.server),
             advertise: config.advertise.clone(),
+            operator: Operator::new(word, candidate.clone(), registration.clone(), Arc::clone(&metrics))
+                .into(),
             candidate,
             registration,
-            operator: Arc::new(operator),
             lease,
             side: side_view,
             config: live.status(),
         };
-        live::metrics::register(registry, &live.status()).map_err(|e| Error::Internal(e.to_string()))?;
-        let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
-        // It answers to the end: nothing needs to wait for it.
-        tokio::spawn(admin.serve(CancellationToken::new()));
+        serve(view, config, registry).await?;
         tokio::spawn(teller.run(service));
         Ok(Self {
             monitor: tokio::spawn(monitor.run(watched)),
@@ -226,6 +220,15 @@ impl Agent {
         self.metrics.step_down(metrics::STOPPED);
         self.stop.cancel();
     }
+}
+
+/// Answers on the admin endpoint to the end: nothing needs to wait for it.
+async fn serve(view: AgentView, config: &AgentConfig, registry: &Registry) -> Result<(), Error> {
+    metrics::register_lease(registry, view.lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
+    live::metrics::register(registry, &view.config).map_err(|e| Error::Internal(e.to_string()))?;
+    let admin = AdminServer::bind(config.common.admin_listen, registry.clone(), Arc::new(view)).await?;
+    tokio::spawn(admin.serve(CancellationToken::new()));
+    Ok(())
 }
 
 /// Differs between processes and between calls.
