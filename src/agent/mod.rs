@@ -126,7 +126,8 @@ impl Agent {
         let (heart, lease) = Heart::new();
         let (registrant, registration) =
             AgentRegistrant::new(member, candidate.clone(), Arc::clone(&metrics));
-        let registrar = Registrar::new(registrant, heart, metrics.link.clone(), seed());
+        let session_timeout = config.common.zookeeper_session_timeout;
+        let registrar = Registrar::new(registrant, heart, metrics.link.clone(), session_timeout, seed());
         let followed = Followed {
             lease: lease.clone(),
             registration: registration.clone(),

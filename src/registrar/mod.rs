@@ -24,9 +24,11 @@ pub use heart::{Heart, LeaseStatus};
 pub use link::LinkMetrics;
 pub use registrant::{Answer, Look, Registrant};
 
-/// First and longest wait before a failed request, or an attempt to open a session, is repeated. An ensemble that comes
-/// back gives every session one timeout to be resumed in: several attempts have to fit in the shortest usual one, 2 s.
+/// First and longest wait before a failed request, or an attempt to open a session, is repeated.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// No wait is longer than this part of the session timeout. An ensemble that comes back gives every session one timeout to be
+/// resumed in, and whoever is a fifth of it later than others is fenced (`capitana_core::fence`).
+const RETRY_PART: u32 = 12;
 /// How long the end of a session is waited for. Without an answer the server ends it by itself.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -46,15 +48,22 @@ enum Ended {
 }
 
 impl<R: Registrant> Registrar<R> {
-    /// A registrar that does as `registrant` wishes until its end.
+    /// A registrar that does as `registrant` wishes until its end, in sessions for which it asks for this timeout.
     #[must_use]
-    pub fn new(registrant: R, heart: Heart, metrics: LinkMetrics, seed: u64) -> Self {
+    pub fn new(
+        registrant: R,
+        heart: Heart,
+        metrics: LinkMetrics,
+        session_timeout: Duration,
+        seed: u64,
+    ) -> Self {
+        let longest = (session_timeout / RETRY_PART).clamp(RETRY.0, RETRY.1);
         Self {
             registration: Registration::new(),
             registrant,
             heart,
             notice: LinkNotice::new(metrics),
-            backoff: Backoff::new(RETRY.0, RETRY.1, seed),
+            backoff: Backoff::new(RETRY.0, longest, seed),
         }
     }
 

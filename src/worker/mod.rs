@@ -92,7 +92,8 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
         WorkerRegistrant::new(identity(config), wished, is_idle, stop.clone(), metrics.clone());
     let (heart, lease) = Heart::new();
     metrics::register_lease(&registry, lease.clone()).map_err(|e| Error::Internal(e.to_string()))?;
-    let registrar = Registrar::new(registrant, heart, metrics.link.clone(), seed());
+    let session_timeout = config.common.zookeeper_session_timeout;
+    let registrar = Registrar::new(registrant, heart, metrics.link.clone(), session_timeout, seed());
     let side = Side::join(&config.common, "worker", Vec::new(), metrics.side.clone(), None);
     let (side, side_view) = side.unzip();
     let keeper = Keeper::new(rules(config, task.once), recipe(config, &task), metrics, (wish, idle));

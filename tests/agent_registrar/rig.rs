@@ -85,7 +85,8 @@ impl Rig {
             fence: watch::channel(FenceStatus::default()).1,
         };
         let (registrant, status) = AgentRegistrant::new(member, candidate, Arc::clone(&metrics));
-        let registrar = Registrar::new(registrant, Heart::new().0, metrics.link.clone(), 1);
+        let registrar =
+            Registrar::new(registrant, Heart::new().0, metrics.link.clone(), Duration::from_secs(6), 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));
         Self { zookeeper, health, word, status, stop, task }
     }

@@ -16,7 +16,8 @@
 //! | nobody else is in the election | not used | no: there is nobody to elect |
 //!
 //! While ZooKeeper is down as a whole no session expires, and when it is back each has its whole timeout anew: an agent that
-//! gets its own back a little later than another has time for it.
+//! gets its own back a little later than another has time for it. While nobody sees it they are asked every twelfth of the
+//! session timeout, so that a fifth of it at least is left from the first that does.
 //!
 //! Without `fence-quorum` it is fenced in every case.
 
@@ -61,8 +62,6 @@ pub struct Seen {
 pub enum Due {
     /// Nothing.
     Nothing,
-    /// Ask the other agents, unless that is under way.
-    Ask,
     /// The server is not fenced, for this reason, though the agent is cut off.
     Leave(WhyNot),
     /// Set the fence: answered by `Event::Set`, `Event::FoundSet` or `Event::SetFailed`.
@@ -176,12 +175,21 @@ impl Fence {
         }
     }
 
-    /// When `due` may answer otherwise though nothing has happened.
+    /// Whether the other agents are to be asked now, unless that is under way: in time for their answers to be there when
+    /// the lease expires, and often while none of them sees ZooKeeper, so that it shows when it comes back.
+    #[must_use]
+    pub fn asks(&self, seen: &Seen, now: Duration) -> bool {
+        let clock = self.clock(seen.lease);
+        let wondering = matches!(self.state, State::Open | State::Uncertain) && self.may_lead && self.quorum;
+        wondering && now >= clock.others_count_from && seen.round.is_none_or(|round| now >= clock.old(round))
+    }
+
+    /// When `due` or `asks` may answer otherwise though nothing has happened.
     #[must_use]
     pub fn look_again(&self, seen: &Seen, now: Duration) -> Option<Duration> {
         let clock = self.clock(seen.lease);
-        let stale = seen.round.map(|round| clock.stale(round).max(clock.others_count_from));
-        let times = [Some(clock.others_count_from), Some(clock.expires), stale, self.is_back_at(clock)];
+        let (old, stale) = (seen.round.map(|r| clock.old(r)), seen.round.map(|r| clock.stale(r)));
+        let times = [Some(clock.others_count_from), Some(clock.expires), old, stale, self.is_back_at(clock)];
         times.into_iter().flatten().filter(|time| *time > now).min()
     }
 
@@ -204,7 +212,6 @@ impl Fence {
         Due::Lift
     }
 
-    /// The others are asked in time for their answers to be there when the lease expires.
     fn cut_off(&mut self, seen: &Seen, standing: Standing, now: Duration) -> Due {
         let clock = self.clock(seen.lease);
         let round = seen.round.filter(|round| clock.counts(*round, now));
@@ -218,7 +225,6 @@ impl Fence {
             (Standing::Expired, Some(Round { answered, seeing, .. })) => {
                 self.judge(rule(Peers { others: seen.others, answered, seeing }, seen.server))
             }
-            (_, None) if self.quorum && now >= clock.others_count_from => Due::Ask,
             _ => Due::Nothing,
         }
     }
@@ -250,6 +256,7 @@ impl Fence {
             others_count_from: lease.others_count_from().unwrap_or_default(),
             expires: lease.expires().unwrap_or_default(),
             round_lasts: lease.timeout().unwrap_or_default() / 4,
+            asks_anew_after: lease.timeout().unwrap_or_default() / 12,
             comes_back_within: lease.timeout().unwrap_or_default() / 3,
         }
     }
@@ -262,6 +269,8 @@ struct Clock {
     expires: Duration,
     /// A quarter of the session timeout: those asked at its half still count when the lease expires at its two thirds.
     round_lasts: Duration,
+    /// A twelfth of it: whoever sees ZooKeeper again is seen to do so early in the third that is left for coming back.
+    asks_anew_after: Duration,
     /// A third of the session timeout: well within the whole one that every session has when ZooKeeper is back.
     comes_back_within: Duration,
 }
@@ -271,6 +280,15 @@ impl Clock {
     /// them, and not long ago. So does it that nobody answers.
     fn counts(&self, round: Round, now: Duration) -> bool {
         round.begun >= self.others_count_from && now < self.stale(round)
+    }
+
+    /// When to ask again. What somebody has seen need not be asked as often.
+    fn old(&self, round: Round) -> Duration {
+        match round {
+            Round { begun, .. } if begun < self.others_count_from => self.others_count_from,
+            Round { begun, seeing: 0, .. } => begun + self.asks_anew_after,
+            Round { .. } => self.stale(round),
+        }
     }
 
     fn stale(&self, round: Round) -> Duration {

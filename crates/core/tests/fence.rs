@@ -50,6 +50,12 @@ fn back(seconds: f64) -> Seen {
     back
 }
 
+/// Whether the others are to be asked, after what is due is known.
+fn asks(fence: &mut Fence, seen: &Seen, now: Duration) -> bool {
+    fence.due(seen, now);
+    fence.asks(seen, now)
+}
+
 #[test]
 fn the_rule_is_the_table() {
     use Server::{NotPrimary, Plain, Primary};
@@ -95,9 +101,9 @@ fn a_fence_that_is_being_set_or_is_set_is_not_set_again() {
 fn the_others_are_asked_from_half_the_timeout_on_so_that_they_have_answered_when_the_lease_expires() {
     let mut fence = fence();
     let unasked = Seen { round: None, ..seen(nobody(0.0)) };
-    assert_eq!(fence.due(&unasked, at(2.9)), Due::Nothing);
+    assert!(!asks(&mut fence, &unasked, at(2.9)));
     assert_eq!(fence.look_again(&unasked, at(2.9)), Some(at(3.0)));
-    assert_eq!(fence.due(&unasked, at(3.0)), Due::Ask);
+    assert!(asks(&mut fence, &unasked, at(3.0)));
     assert_eq!(fence.due(&seen(one(3.0, true)), at(3.2)), Due::Nothing);
     assert!(matches!(fence.due(&seen(one(3.0, true)), at(4.0)), Due::Set { .. }));
 }
@@ -111,18 +117,23 @@ fn nobody_is_fenced_because_zookeeper_is_down() {
 #[test]
 fn the_others_are_asked_again_and_again_while_the_server_is_left_alone() {
     let (mut fence, round) = (fence(), one(3.5, false));
-    assert!(matches!(fence.due(&seen(round), at(4.9)), Due::Leave(_)));
-    assert_eq!(fence.look_again(&seen(round), at(4.9)), Some(at(5.0)));
-    assert_eq!(fence.due(&seen(round), at(5.0)), Due::Ask);
-    assert!(matches!(fence.due(&seen(one(5.0, false)), at(5.1)), Due::Leave(_)));
-    assert_eq!(fence.due(&seen(one(5.0, false)), at(6.5)), Due::Ask);
+    assert!(matches!(fence.due(&seen(round), at(4.0)), Due::Leave(_)));
+    assert!(asks(&mut fence, &seen(round), at(4.0)));
+    assert!(!asks(&mut fence, &seen(one(4.0, false)), at(4.4)));
+    assert_eq!(fence.look_again(&seen(one(4.0, false)), at(4.4)), Some(at(4.5)));
+    assert!(asks(&mut fence, &seen(one(4.0, false)), at(4.5)));
+    assert!(
+        matches!(fence.due(&seen(one(4.0, false)), at(5.4)), Due::Leave(_)),
+        "an answer counts meanwhile"
+    );
 }
 
 #[test]
 fn an_answer_from_before_half_the_timeout_or_from_long_ago_does_not_count() {
     for (asked, now) in [(2.9, 4.0), (3.5, 5.6)] {
-        let due = fence().due(&seen(one(asked, true)), at(now));
-        assert_eq!(due, Due::Ask, "asked after {asked} s, looked at after {now} s");
+        let (mut fence, seen) = (fence(), seen(one(asked, true)));
+        assert_eq!(fence.due(&seen, at(now)), Due::Nothing, "asked after {asked} s, looked at after {now} s");
+        assert!(asks(&mut fence, &seen, at(now)), "asked after {asked} s, looked at after {now} s");
     }
 }
 
@@ -219,7 +230,9 @@ fn an_agent_that_was_stopped_asks_again_before_it_does_anything() {
     for server in [Server::Primary, Server::NotPrimary, Server::Plain] {
         for before in [one(3.5, true), one(3.5, false), nobody(3.5)] {
             let seen = Seen { server, ..seen(before) };
-            assert_eq!(fence().due(&seen, at(33.0)), Due::Ask, "{seen:?}");
+            let mut fence = fence();
+            assert_eq!(fence.due(&seen, at(33.0)), Due::Nothing, "{seen:?}");
+            assert!(asks(&mut fence, &seen, at(33.0)), "{seen:?}");
         }
     }
 }
@@ -243,4 +256,32 @@ fn an_outage_before_the_lease_was_held_again_delays_no_fence() {
     let mut cut = back(20.5);
     cut.round = Some(one(24.0, true));
     assert!(matches!(fence.due(&cut, at(24.5)), Due::Set { .. }));
+}
+
+/// Whether a server is fenced though ZooKeeper, which was down for everybody, comes back `back` seconds after the last
+/// heartbeat for another agent, and `lag` later for its own. Whoever is asked answers within 20 ms.
+fn is_fenced_on_return(back: f64, lag: f64) -> bool {
+    let mut fence = fence();
+    let (mut round, mut asked) = (None, None);
+    for now in (0..).map(|tick| f64::from(tick) * 0.01).take_while(|now| *now < back + lag) {
+        let seen = Seen { round, ..seen(nobody(0.0)) };
+        if matches!(fence.due(&seen, at(now)), Due::Set { .. }) {
+            return true;
+        }
+        if asked.is_none() && fence.asks(&seen, at(now)) {
+            asked = Some(now);
+        }
+        if let Some(begun) = asked.take_if(|begun| now >= *begun + 0.02) {
+            round = Some(one(begun, begun >= back));
+        }
+    }
+    false
+}
+
+#[test]
+fn an_agent_has_a_fifth_of_the_timeout_to_come_back_after_the_first_whenever_that_is_seen() {
+    for back in (301..1500).map(|hundredths| f64::from(hundredths) / 100.0) {
+        assert!(!is_fenced_on_return(back, 1.2), "ZooKeeper is back after {back} s");
+    }
+    assert!(is_fenced_on_return(10.0, 2.1), "a third is too long");
 }

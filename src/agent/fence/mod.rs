@@ -114,13 +114,11 @@ impl Fencer {
             self.peers.see(&self.followed.registration.borrow_and_update().others.admins);
             let (seen, now) = (self.seen(), self.clock.now());
             if working.is_none() && self.retry_at.is_none() {
-                working = match self.fence.due(&seen, now) {
-                    Due::Ask if asking.is_none() => {
-                        asking = Some(Box::pin(self.peers.ask(self.part(8))));
-                        None
-                    }
-                    due => self.begin(due),
-                };
+                let due = self.fence.due(&seen, now);
+                working = self.begin(due);
+            }
+            if asking.is_none() && self.fence.asks(&seen, now) {
+                asking = Some(Box::pin(self.peers.ask(self.part(8))));
             }
             self.publish();
             let pulse = self.pulse(&seen, now);
@@ -182,8 +180,8 @@ impl Fencer {
                 self.leave(why_not);
                 return None;
             }
-            Due::Nothing | Due::Ask if self.may_look() => Job::Look { first: self.run.is_none() },
-            Due::Nothing | Due::Ask => return None,
+            Due::Nothing if self.may_look() => Job::Look { first: self.run.is_none() },
+            Due::Nothing => return None,
         };
         self.look_at = Instant::now() + LOOK;
         let workshop = self.workshop.take()?;

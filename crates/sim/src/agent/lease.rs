@@ -167,14 +167,17 @@ impl Guard {
             return;
         }
         let server = if database.in_primary_component() { Server::Primary } else { Server::NotPrimary };
-        let due = self.fence.due(&self.seen(known, server), duration(ctx.now));
+        let seen = self.seen(known, server);
+        let due = self.fence.due(&seen, duration(ctx.now));
+        if self.asking.is_none() && self.fence.asks(&seen, duration(ctx.now)) {
+            self.ask(known.peers, ctx);
+        }
         match due {
             Due::Set { .. } | Due::Lift => {
                 self.acting = Some((ctx.now + ctx.random.between(MILLI, 20 * MILLI), due));
             }
-            Due::Ask if self.asking.is_none() => self.ask(known.peers, ctx),
             Due::Leave(why_not) => ctx.say(|| format!("fence: {known:?} left: {why_not:?}")),
-            Due::Ask | Due::Nothing => {}
+            Due::Nothing => {}
         }
     }
 
