@@ -20,7 +20,7 @@ demo-check: install-demo build-release ## the demo without a person: a failover,
 # The binaries first: the tests of the lab start `capitana` from where they were built.
 test: install-test ## every test (installs the packages that are missing)
 	$(CARGO) build --workspace --bins
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 check: install-test ## formatting, and clippy with warnings as errors
 	$(CARGO) fmt --all --check
