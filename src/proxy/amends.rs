@@ -17,11 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::descriptors::{CONNECTION, Reserved};
-use super::monitor::connect;
+use super::monitor::{Account, connect};
 use super::relay::Observer;
 use super::shared::Shared;
 use super::waiting::Place;
-use crate::config::{MonitorAccount, ProxyProtocol};
+use crate::config::ProxyProtocol;
 
 /// Handshakes broken off between two logins, until the server has said how many it stands (`max_connect_errors`).
 const FEW: usize = 4;
@@ -88,13 +88,12 @@ pub async fn run(shared: Arc<Shared>, Inbox(mut broken_off): Inbox) {
             closing.spawn(timeout(PATIENCE, close(one)));
         }
         closing.join_all().await;
-        let config = shared.config.load_full();
-        match &config.monitor {
+        match shared.monitor() {
             // With a PROXY header the server counts against the client's own address.
-            _ if config.proxy_protocol != ProxyProtocol::Off => {}
+            _ if shared.config.load().proxy_protocol != ProxyProtocol::Off => {}
             Some(account) => {
                 for server in servers {
-                    few = make_good(account, &server).await;
+                    few = make_good(&account, &server).await;
                 }
             }
             None if !warned => {
@@ -111,7 +110,7 @@ pub async fn run(shared: Arc<Shared>, Inbox(mut broken_off): Inbox) {
 }
 
 /// Logs in, which sets the count to zero; how many may be broken off before the next time.
-async fn make_good(account: &MonitorAccount, server: &HostPort) -> usize {
+async fn make_good(account: &Account, server: &HostPort) -> usize {
     for _ in 0..TRIES {
         match timeout(PATIENCE, connect(account, server)).await {
             Ok(Ok(mut conn)) => {

@@ -11,8 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Row};
 use tokio::time::timeout;
 
-use super::monitor::connect;
-use crate::config::MonitorAccount;
+use super::monitor::{Account, connect};
 use crate::mariadb::{text, words};
 
 /// Why there is no answer.
@@ -28,7 +27,7 @@ pub enum AskError {
 
 /// Asks one server.
 pub struct Asker {
-    account: MonitorAccount,
+    account: Account,
     upstream: HostPort,
     conn: Option<Conn>,
     questions: u64,
@@ -50,8 +49,8 @@ pub struct Patience {
 impl Asker {
     /// Nothing is connected yet.
     #[must_use]
-    pub fn new(account: &MonitorAccount, upstream: &HostPort, patience: Patience) -> Self {
-        let (account, upstream) = (account.clone(), upstream.clone());
+    pub fn new(account: Account, upstream: &HostPort, patience: Patience) -> Self {
+        let upstream = upstream.clone();
         let Patience { first, later } = patience;
         Self { account, upstream, conn: None, questions: 0, patience: first, later }
     }

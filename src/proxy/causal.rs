@@ -7,8 +7,7 @@ use capitana_core::HostPort;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError};
 
-use super::monitor::{SyncWait, open};
-use crate::config::MonitorAccount;
+use super::monitor::{Account, SyncWait, open};
 
 /// What a causal read showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub enum Answer {
 
 /// Reads from one server.
 pub struct Causal {
-    account: MonitorAccount,
+    account: Account,
     upstream: HostPort,
     conn: Option<Conn>,
 }
@@ -29,8 +28,8 @@ pub struct Causal {
 impl Causal {
     /// Nothing is connected yet.
     #[must_use]
-    pub fn new(account: &MonitorAccount, upstream: &HostPort) -> Self {
-        Self { account: account.clone(), upstream: upstream.clone(), conn: None }
+    pub fn new(account: Account, upstream: &HostPort) -> Self {
+        Self { account, upstream: upstream.clone(), conn: None }
     }
 
     /// Makes one read; it may take as long as the server lags. After an error, or when the future is dropped, the next

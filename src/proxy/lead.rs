@@ -64,11 +64,11 @@ impl Lead<'_> {
     /// more, and one after the drain covers everybody.
     async fn run(self) {
         let (barriers, epoch) = (&self.shared.barriers, self.route.epoch);
-        let Some(account) = self.shared.config.load().monitor.clone() else {
+        let Some(account) = self.shared.monitor() else {
             return self.give_up(BarrierEnd::Skipped, State::Skipped(NO_ACCOUNT));
         };
         self.shared.milestones.barrier_begun(epoch);
-        let mut causal = Causal::new(&account, &self.route.upstream);
+        let mut causal = Causal::new(account, &self.route.upstream);
         let mut wanted = barriers.wanted.subscribe();
         loop {
             let Some(begun) = self.pass(&mut causal).await else { return };

@@ -4,7 +4,8 @@ use capitana_core::HostPort;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Opts};
 
-use crate::config::{MonitorAccount, Secret};
+use crate::config::MonitorAccount;
+use crate::disk::{Disk, PATIENCE};
 use crate::mariadb;
 
 /// MariaDB's error for a variable it does not know (ER_UNKNOWN_SYSTEM_VARIABLE).
@@ -19,11 +20,27 @@ pub enum SyncWait {
     Reads,
 }
 
+/// As whom a proxy asks servers.
+#[derive(Debug, Clone)]
+pub struct Account {
+    settings: MonitorAccount,
+    /// Where the password is. One that does not answer holds up nothing but the question.
+    disk: Disk,
+}
+
+impl Account {
+    /// The account of the settings, whose password is on `disk`.
+    #[must_use]
+    pub fn new(settings: MonitorAccount, disk: Disk) -> Self {
+        Self { settings, disk }
+    }
+}
+
 /// Opens one whose reads wait for nothing, whatever the server's default is.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn connect(account: &MonitorAccount, upstream: &HostPort) -> Result<Conn, SqlError> {
+pub async fn connect(account: &Account, upstream: &HostPort) -> Result<Conn, SqlError> {
     match open(account, upstream, SyncWait::Nothing).await? {
         Some(conn) => Ok(conn),
         None => bare(account, upstream).await,
@@ -35,11 +52,7 @@ pub async fn connect(account: &MonitorAccount, upstream: &HostPort) -> Result<Co
 /// # Errors
 /// The server's error, or that of the network. The password file is read each time, so that a new password needs no
 /// restart.
-pub async fn open(
-    account: &MonitorAccount,
-    upstream: &HostPort,
-    wait: SyncWait,
-) -> Result<Option<Conn>, SqlError> {
+pub async fn open(account: &Account, upstream: &HostPort, wait: SyncWait) -> Result<Option<Conn>, SqlError> {
     let mut conn = bare(account, upstream).await?;
     let set = match wait {
         SyncWait::Nothing => "SET SESSION wsrep_sync_wait=0",
@@ -52,10 +65,42 @@ pub async fn open(
     }
 }
 
-async fn bare(account: &MonitorAccount, upstream: &HostPort) -> Result<Conn, SqlError> {
-    let password = account.password.as_ref().map(Secret::read).transpose();
-    let password = password.map_err(|e| SqlError::Other(Box::new(e)))?;
+async fn bare(Account { settings, disk }: &Account, upstream: &HostPort) -> Result<Conn, SqlError> {
+    let password = match settings.password.clone() {
+        Some(secret) => Some(disk.within(PATIENCE, move || secret.read()).await),
+        None => None,
+    };
+    let password = password.transpose().map_err(|e| SqlError::Other(Box::new(e)))?;
     let opts =
-        mariadb::account(&account.user, password).ip_or_hostname(upstream.host()).tcp_port(upstream.port());
+        mariadb::account(&settings.user, password).ip_or_hostname(upstream.host()).tcp_port(upstream.port());
     Conn::new(Opts::from(opts)).await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Secret;
+
+    #[tokio::test]
+    async fn a_password_file_that_does_not_answer_holds_up_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let settings =
+            MonitorAccount { user: "monitor".to_owned(), password: Some(Secret::File(file.clone())) };
+        let (account, upstream) =
+            (Account::new(settings, Disk::default()), HostPort::new("127.0.0.1", 1).unwrap());
+        // On this one thread the limit could not end what holds the thread up.
+        let waited = timeout(Duration::from_millis(50), connect(&account, &upstream)).await;
+        assert!(waited.is_err(), "{waited:?}");
+        // The read that hangs ends when somebody has written, and only then can the test.
+        drop(OpenOptions::new().write(true).open(&file).unwrap());
+    }
 }

@@ -58,7 +58,7 @@ async fn answer(shared: &Shared, upstream: &HostPort, conn: Option<Conn>) -> Opt
     let mut conn = match conn {
         Some(conn) => conn,
         None => {
-            let account = shared.config.load().monitor.clone()?;
+            let account = shared.monitor()?;
             connect(&account, upstream).await.ok()?
         }
     };

@@ -98,7 +98,7 @@ impl<'a> Rounds<'a> {
 
     /// None: nothing can be said of these sessions now.
     async fn ask(&mut self, upstream: &HostPort, ids: &[u32], stale: &Stale) -> Option<HashMap<u32, Thread>> {
-        let Some(account) = &self.shared.config.load().monitor else {
+        let Some(account) = self.shared.monitor() else {
             // Two primaries are worse than a broken session. A replica that leaves does no harm to those it still has:
             // without somebody to ask they stay until they end, or until the time is over.
             if self.role == Role::Primary {

@@ -17,10 +17,12 @@ use super::dial::Dialler;
 use super::listener::WorkerHandle;
 use super::metrics::ProxyMetrics;
 use super::milestones::Milestones;
+use super::monitor::Account;
 use super::part;
 use super::route::{ReplicaTable, RouteTable};
 use super::waiting::Room;
 use crate::config::ProxyConfig;
+use crate::disk::Disk;
 
 /// Shared by the acceptors, the workers and the control tasks.
 pub struct Shared {
@@ -54,6 +56,8 @@ pub struct Shared {
     pub kill: CancellationToken,
     /// The number of the next session.
     pub next_session: AtomicU64,
+    /// Where the monitoring account's password is.
+    disk: Disk,
     pulse: Mutex<Pulse>,
     started: Instant,
 }
@@ -84,9 +88,17 @@ impl Shared {
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             next_session: AtomicU64::new(1),
+            disk: Disk::default(),
             pulse: Mutex::default(),
             started,
         }
+    }
+
+    /// As whom servers are asked. None: nobody is to ask.
+    #[must_use]
+    pub fn monitor(&self) -> Option<Account> {
+        let settings = self.config.load().monitor.clone()?;
+        Some(Account::new(settings, self.disk.clone()))
     }
 
     /// Whether the primary answers. Held for a moment each.
