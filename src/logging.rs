@@ -40,7 +40,7 @@ fn without_echo(filter: &str) -> &str {
 }
 
 /// Puts another filter in the place of the one there is.
-type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String>>;
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send>;
 
 /// Lines that are kept while nobody takes them, some 2 MB of them. Each has a place of 32 bytes in a ring that memory is taken
 /// for as it is written around for the first time.

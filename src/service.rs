@@ -44,13 +44,16 @@ impl Service {
         tell(&[NotifyState::Watchdog]);
     }
 
-    /// Tells that settings are being read again, and when that is done.
-    pub fn reloading(self, reload: impl FnOnce()) {
+    /// Settings are read again.
+    pub fn reloading(self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => tell(&[NotifyState::Reloading, now]),
             Err(error) => tracing::debug!(%error, "the time of a reload is not known"),
         }
-        reload();
+    }
+
+    /// They have been.
+    pub fn reloaded(self) {
         tell(&[NotifyState::Ready]);
     }
 }

@@ -36,7 +36,7 @@ use crate::admin::AdminServer;
 use crate::config::settings::AgentSettings;
 use crate::config::{AgentConfig, ServerAddress};
 use crate::error::Error;
-use crate::live::{self, Live};
+use crate::live::{self, Keeper, Live};
 use crate::registrar::{Heart, Registrar};
 use crate::service::Service;
 use crate::side::Side;
@@ -93,7 +93,7 @@ async fn start_and_wait(mut live: Live<AgentSettings>) -> Result<(), Error> {
         admin = %config.common.admin_listen,
         "agent started"
     );
-    agent.until_stopped(&mut signals, &mut live, service).await
+    agent.until_stopped(&mut signals, Keeper::new(live, service)).await
 }
 
 /// The running agent.
@@ -174,8 +174,7 @@ impl Agent {
     async fn until_stopped(
         mut self,
         signals: &mut Signals,
-        live: &mut Live<AgentSettings>,
-        service: Service,
+        mut settings: Keeper<AgentSettings>,
     ) -> Result<(), Error> {
         let mut give_up_at = Instant::now();
         loop {
@@ -188,14 +187,16 @@ impl Agent {
                 _ = &mut self.monitor => return Err(Error::Internal("the monitor ended".to_owned())),
                 _ = &mut self.fencer => return Err(Error::Internal("the fencer ended".to_owned())),
                 signal = signals.next() => match signal {
-                    Signal::Reload => service.reloading(|| self.tune(live.reload())),
+                    Signal::Reload => settings.reload(),
                     Signal::Stop if stopping => break,
                     Signal::Stop => {
                         give_up_at = Instant::now() + STOP_LIMIT;
                         self.step_down();
                     }
                 },
-                () = live.changed() => self.tune(live.see()),
+                config = settings.changed() => {
+                    self.tuning.send_replace(Tuning::of(&config?));
+                }
                 () = sleep_until(give_up_at), if stopping => {
                     tracing::warn!("ZooKeeper has not confirmed the withdrawal: the znode goes with its session");
                     break;
@@ -207,13 +208,6 @@ impl Agent {
         }
         tracing::info!("agent stopped");
         Ok(())
-    }
-
-    /// Takes settings over, if there are new ones.
-    fn tune(&self, config: Option<&AgentConfig>) {
-        if let Some(config) = config {
-            self.tuning.send_replace(Tuning::of(config));
-        }
     }
 
     fn step_down(&self) {

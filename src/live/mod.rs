@@ -5,6 +5,7 @@
 
 pub mod check;
 mod follow;
+mod keeper;
 pub mod metrics;
 mod status;
 pub mod store;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::logging::LogControl;
 
 pub use follow::{Follow, NAME as PART, Watched};
+pub use keeper::Keeper;
 pub use status::{ConfigStatus, Standing, rfc3339};
 use store::LONGEST;
 pub use store::Store;

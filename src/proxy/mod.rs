@@ -65,7 +65,7 @@ use crate::config::settings::ProxySettings;
 use crate::control::ZooKeeperConnector;
 use crate::error::Error;
 use crate::limits;
-use crate::live::{self, Live};
+use crate::live::{self, Keeper, Live};
 use crate::service::Service;
 use crate::signals::{Signal, Signals};
 use descriptors::Descriptors;
@@ -79,6 +79,8 @@ use threads::{Threads, current_thread, system};
 
 /// How long sessions that were told to end may take for it.
 const LAST_STEPS: Duration = Duration::from_secs(3);
+/// How long threads that wait for a disk or a name lookup may hold up the end.
+const THREADS_LIMIT: Duration = Duration::from_millis(100);
 
 /// Runs the proxy with these settings, which may change, until it is told to stop.
 ///
@@ -104,7 +106,7 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
     let shared = Arc::new(Shared::new(config, routes, metrics, (amends, descriptors)));
     shared.dialler.check()?;
 
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|source| system("cannot handle signals", source))?;
         let (election, mut follower) = start_follower(&shared).unzip();
         let (side, side_view) = service::start(&shared, live.follow()).unzip();
@@ -136,12 +138,14 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
         let parts = (&mut threads, follower.as_mut());
-        until_stopped(&shared, &mut signals, parts, &mut live, service).await?;
+        until_stopped(&shared, &mut signals, parts, Keeper::new(live, service)).await?;
         service.stopping("letting sessions finish");
         tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
         admin_stop.cancel();
         Ok(())
-    })
+    });
+    runtime.shutdown_timeout(THREADS_LIMIT);
+    ended
 }
 
 /// How many sessions the descriptors allow. Who comes when there are so many waits in the listen queue; whoever runs the
@@ -195,8 +199,7 @@ async fn until_stopped(
     shared: &Shared,
     signals: &mut Signals,
     (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
-    live: &mut Live<ProxySettings>,
-    service: Service,
+    mut settings: Keeper<ProxySettings>,
 ) -> Result<(), Error> {
     let mut follower_ended = pin!(async {
         match follower {
@@ -209,20 +212,13 @@ async fn until_stopped(
             () = &mut follower_ended => return Err(Error::Internal("the election's follower has ended".to_owned())),
             signal = signals.next() => match signal {
                 Signal::Stop => return Ok(()),
-                Signal::Reload => service.reloading(|| take_over(shared, live.reload())),
+                Signal::Reload => settings.reload(),
             },
-            () = live.changed() => take_over(shared, live.see()),
+            config = settings.changed() => shared.config.store(Arc::new(config?)),
             role = threads.first_ended() => {
                 return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));
             }
         }
-    }
-}
-
-/// Those that can change while the proxy runs are read where they are used.
-fn take_over(shared: &Shared, config: Option<&ProxyConfig>) {
-    if let Some(config) = config {
-        shared.config.store(Arc::new(config.clone()));
     }
 }
 
