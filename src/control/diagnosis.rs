@@ -39,8 +39,16 @@ enum Finding {
     Answers,
 }
 
-/// Why no server of `ensemble` opens a session, over TLS if `tls` says so, in one line. None: it cannot be told.
-pub(super) async fn diagnose(ensemble: &str, tls: Option<Arc<ClientConfig>>) -> Option<String> {
+/// What is found out of an ensemble that opens no session.
+pub(super) struct Diagnosis {
+    /// Why, in one line. None: it cannot be told.
+    pub(super) why: Option<String>,
+    /// Whether a server answers all the same.
+    pub(super) answers: bool,
+}
+
+/// Why no server of `ensemble` opens a session, over TLS if `tls` says so.
+pub(super) async fn diagnose(ensemble: &str, tls: Option<Arc<ClientConfig>>) -> Diagnosis {
     let probes = servers(ensemble).map(|(host, port)| {
         let tls = tls.clone();
         async move {
@@ -49,7 +57,9 @@ pub(super) async fn diagnose(ensemble: &str, tls: Option<Arc<ClientConfig>>) -> 
             (format!("{host}:{port}"), found.unwrap_or_else(|_| silent()))
         }
     });
-    verdict(&join_all(probes).await)
+    let found = join_all(probes).await;
+    let answers = found.iter().any(|(_, finding)| *finding == Finding::Answers);
+    Diagnosis { why: verdict(&found), answers }
 }
 
 /// A server that can be reached says more than one that cannot.

@@ -53,8 +53,8 @@ async fn secure(lab: &Lab, report: &mut Report) -> Result<()> {
     }
     lab.progress().say("agents are registered over TLS, with znodes that are their creator's alone");
     let proxy = proxy(lab, &stage).await?;
-    let members = capitana(&stage.asking(&["status", "--json"]))?.members();
-    report.exactly("members_shown_by_status", members, AGENTS);
+    let status = capitana(&stage.asking(&["status", "--json"]))?;
+    report.exactly("members_shown_by_status", status.members(), AGENTS).because(|| status.words());
     strangers(lab, report).await;
     stage.refusals(report)?;
     resumes(&agents[0], report).await?;
@@ -146,6 +146,10 @@ impl Said {
     fn members(&self) -> usize {
         let status: serde_json::Value = serde_json::from_slice(&self.out).unwrap_or_default();
         status["election"]["members"].as_array().map_or(0, Vec::len)
+    }
+
+    fn words(&self) -> String {
+        format!("{} {}", self.err.trim(), String::from_utf8_lossy(&self.out))
     }
 }
 
