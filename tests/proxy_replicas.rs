@@ -8,11 +8,13 @@ mod support;
 #[path = "support/world.rs"]
 mod world;
 
+use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::{Mutex, mpsc};
 
 use capitana::control::Coordinator;
 use serde_json::{Value, json};
-use support::{Client, Start, Stub, connect, error_of, get, metric, read_packet, until};
+use support::{Client, Start, Stub, accept_login, connect, error_of, get, metric, read_packet, until};
 use world::World;
 
 /// A proxy with a second listener.
@@ -80,13 +82,35 @@ async fn sessions_are_spread_over_the_members_that_are_not_the_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_being_led_to_a_replica_goes_on_when_another_comes() {
+    let (greet, may_greet) = mpsc::channel::<()>();
+    let may_greet = Mutex::new(may_greet);
+    let (primary, other) = (Stub::echo(), Stub::echo());
+    let slow = Stub::new(move |stream| {
+        let _ = may_greet.lock().unwrap().recv();
+        accept_login(stream).map(|mut stream| stream.read(&mut [0]));
+    });
+    let world = follow(&[]).await;
+    world.join(&primary).await;
+    world.join(&slow).await;
+    world.serving(&[&slow]);
+    let led = connect(world.readers());
+    until("the reader is led to the slow one", || (slow.accepted() == 1).then_some(()));
+    world.join(&other).await;
+    world.serving(&[&slow, &other]);
+    greet.send(()).unwrap();
+    Client::served(led);
+    assert_eq!((slow.accepted(), other.accepted()), (1, 0));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_weight_is_a_share_of_the_sessions_and_0_is_none() {
     let stubs = [Stub::echo(), Stub::echo(), Stub::echo(), Stub::echo()];
     let world = follow(&[]).await;
     for (stub, weight) in stubs.iter().zip([100, 0, 200, 100]) {
         world.register(&data(stub, &json!({"weight": weight}))).await;
     }
-    // The last one serves, so that no change of the members follows: it would have clients that are being led begin anew.
     world.serving(&[&stubs[2], &stubs[3]]);
     let clients: Vec<_> = (0..9).map(|_| reader(&world)).collect();
     assert_eq!(stubs.each_ref().map(Stub::accepted), [0, 0, 6, 3]);

@@ -86,6 +86,8 @@ fn stopped(reason: EndReason) -> Refusal {
     Refusal::told(reason, NO_PRIMARY, message)
 }
 
+type Outcome = oneshot::Receiver<Result<Begun, Unbegun>>;
+
 struct Hold<'a> {
     worker: &'a Rc<Worker>,
     bell: watch::Receiver<()>,
@@ -108,18 +110,14 @@ impl Hold<'_> {
             let place = self.turn().await?;
             self.bell.mark_unchanged();
             let Some(route) = self.route_to(place.upstream()) else { continue };
-            let (told, begun) = oneshot::channel();
+            let (told, outcome) = oneshot::channel();
             let begin =
                 begin(Rc::clone(self.worker), (route.clone(), place), self.header.to_vec(), self.deadline);
             self.worker.finish(async move {
                 // Whoever does not wait for it any more leaves it to its own end.
                 let _ = told.send(begin.await);
             });
-            let begun = tokio::select! {
-                biased;
-                begun = begun => begun,
-                _ = self.bell.changed() => continue,
-            };
+            let Some(begun) = self.unless_led_elsewhere(outcome, &route).await else { continue };
             match begun {
                 Ok(Ok(begun)) if self.still_leads(&route) => {
                     self.worker.shared.metrics.of(self.ticket.role).dials_ok.inc();
@@ -128,6 +126,24 @@ impl Hold<'_> {
                 Ok(Err(Unbegun::Failed(cause))) => self.refused = Some((route.upstream.clone(), cause)),
                 Ok(Err(Unbegun::OutOfTime(connected))) => self.out_of_time(&route.upstream, connected),
                 Ok(Ok(_)) | Err(_) => {}
+            }
+        }
+    }
+
+    /// What came of an attempt, unless clients do not go there any more.
+    async fn unless_led_elsewhere(
+        &mut self,
+        mut outcome: Outcome,
+        route: &Route,
+    ) -> Option<<Outcome as Future>::Output> {
+        loop {
+            tokio::select! {
+                biased;
+                begun = &mut outcome => return Some(begun),
+                _ = self.bell.changed() => {}
+            }
+            if self.route_to(&route.upstream).as_ref() != Some(route) {
+                return None;
             }
         }
     }
