@@ -4,16 +4,20 @@
 //! A thread of its own writes the lines. Whoever reads them may stand still, or keep them on a disk that hangs: then lines are
 //! kept, and at last lost, and nothing else waits.
 
+mod lost;
+
 use std::env;
 use std::io::{self, IsTerminal};
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use prometheus::Registry;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
 use crate::error::Error;
+use lost::LostLines;
 
 /// Reads a filter: a level, or `target=level` directives with commas between.
 ///
@@ -49,6 +53,7 @@ const MOST_LINES: usize = 10_000;
 /// What is logged, changed while the daemon runs. Dropped, it waits a moment for the lines that are left.
 pub struct LogControl {
     set: SetFilter,
+    lost: ErrorCounter,
     _writer: WorkerGuard,
 }
 
@@ -59,6 +64,14 @@ impl LogControl {
     /// The filter is not one (which the settings have checked before).
     pub fn set_filter(&self, filter: &str) -> Result<(), Error> {
         parse_filter(without_echo(filter)).and_then(|filter| (self.set)(filter)).map_err(Error::Internal)
+    }
+
+    /// Has `registry` show how many lines were lost.
+    ///
+    /// # Errors
+    /// The name is taken already.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(LostLines::new(self.lost.clone())?))
     }
 }
 
@@ -73,6 +86,7 @@ pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
         NonBlockingBuilder::default().buffered_lines_limit(MOST_LINES).lossy(true).finish(io::stderr());
     // Said on standard error, which panics when it is standard error that cannot be written: lines that cannot be
     // written are lost, and nothing else.
+    let lost = lines.error_counter();
     let quiet = fmt().log_internal_errors(false);
     let lines = quiet.with_env_filter(filter).with_ansi(colours).with_writer(lines);
     let (installed, set): (_, SetFilter) = match format {
@@ -94,5 +108,5 @@ pub fn install(format: LogFormat, filter: &str) -> Result<LogControl, Error> {
         }
     };
     installed.map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(LogControl { set, _writer: writer })
+    Ok(LogControl { set, lost, _writer: writer })
 }

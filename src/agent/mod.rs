@@ -83,6 +83,7 @@ async fn start_and_wait(mut live: Live<AgentSettings>) -> Result<(), Error> {
         Signals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
     let registry = Registry::new();
     let metrics = AgentMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
+    live.register_log(&registry)?;
     let service = Service::from_environment();
     let agent = Agent::start(&mut live, metrics, &registry, service).await?;
     let config = live.config();

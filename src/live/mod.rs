@@ -12,6 +12,7 @@ pub mod store;
 
 use capitana_core::liveconfig::{Choice, LiveConfig, Revision};
 use clap::ArgMatches;
+use prometheus::Registry;
 use tokio::sync::watch;
 
 use crate::config::document::{Document, Place};
@@ -71,6 +72,15 @@ impl<D: Daemon> Live<D> {
     pub fn log_to(&mut self, log: LogControl) {
         self.log = Some(log);
         self.warn();
+    }
+
+    /// Has `registry` show what became of the log.
+    ///
+    /// # Errors
+    /// A name is taken in it: a mistake in capitana.
+    pub fn register_log(&self, registry: &Registry) -> Result<(), Error> {
+        let registered = self.log.as_ref().map_or(Ok(()), |log| log.register(registry));
+        registered.map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// The settings that hold.

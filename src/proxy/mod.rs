@@ -97,6 +97,7 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
     let counters: Vec<Arc<WorkerCounters>> = (0..relay_threads).map(|_| Arc::default()).collect();
     let registry = Registry::new();
     let metrics = ProxyMetrics::register(&registry, &counters).map_err(|e| Error::Internal(e.to_string()))?;
+    live.register_log(&registry)?;
     live::metrics::register(&registry, &live.status()).map_err(|e| Error::Internal(e.to_string()))?;
     let routes = RouteTable::new(first_route(&config));
     metrics.route_open.set(i64::from(config.primary.is_some()));

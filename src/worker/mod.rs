@@ -84,6 +84,7 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
         WorkerSignals::new().map_err(|source| Error::System { doing: "cannot handle signals", source })?;
     let registry = Registry::new();
     let metrics = WorkerMetrics::register(&registry).map_err(|e| Error::Internal(e.to_string()))?;
+    settings.register_log(&registry)?;
     let connector = connector(config)?;
     let stop = CancellationToken::new();
     let (wish, wished) = watch::channel(capitana_core::candidacy::Wish::Register);
