@@ -144,7 +144,7 @@ fn unit(name: &str, directory: &Path) -> String {
 #[test]
 fn systemd_takes_the_units_without_a_word() {
     let directory = TempDir::new().unwrap();
-    for name in ["capitana-agent.service", "capitana-proxy.service"] {
+    for name in ["capitana-agent.service", "capitana-proxy.service", "capitana-worker@.service"] {
         let unit = unit(name, directory.path());
         let checked = Command::new("systemd-analyze").args(["verify", "--man=no", &unit]).output().unwrap();
         let said = String::from_utf8_lossy(&checked.stderr).into_owned();
