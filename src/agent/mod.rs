@@ -94,7 +94,7 @@ async fn start_and_wait(mut live: Live<AgentSettings>) -> Result<(), Error> {
         admin = %config.common.admin_listen,
         "agent started"
     );
-    agent.until_stopped(&mut signals, Keeper::new(live, service)).await
+    agent.until_stopped(&mut signals, &mut Keeper::new(live, service)).await
 }
 
 /// The running agent.
@@ -175,7 +175,7 @@ impl Agent {
     async fn until_stopped(
         mut self,
         signals: &mut Signals,
-        mut settings: Keeper<AgentSettings>,
+        settings: &mut Keeper<AgentSettings>,
     ) -> Result<(), Error> {
         let mut give_up_at = Instant::now();
         loop {

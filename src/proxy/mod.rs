@@ -138,15 +138,16 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
-        let parts = (&mut threads, follower.as_mut());
-        until_stopped(&shared, &mut signals, parts, Keeper::new(live, service)).await?;
+        let (parts, mut settings) = ((&mut threads, follower.as_mut()), Keeper::new(live, service));
+        until_stopped(&shared, &mut signals, parts, &mut settings).await?;
         service.stopping("letting sessions finish");
         tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
         admin_stop.cancel();
-        Ok(())
+        // The log is written as long as they are there.
+        Ok(settings)
     });
     runtime.shutdown_timeout(THREADS_LIMIT);
-    ended
+    ended.map(drop)
 }
 
 /// How many sessions the descriptors allow. Who comes when there are so many waits in the listen queue; whoever runs the
@@ -200,7 +201,7 @@ async fn until_stopped(
     shared: &Shared,
     signals: &mut Signals,
     (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
-    mut settings: Keeper<ProxySettings>,
+    settings: &mut Keeper<ProxySettings>,
 ) -> Result<(), Error> {
     let mut follower_ended = pin!(async {
         match follower {
