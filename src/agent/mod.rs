@@ -143,9 +143,8 @@ impl Agent {
             node: config.common.node_name.clone(),
             registration: registration.clone(),
         };
-        let addresses = vec![config.advertise.to_string()];
-        let (side, side_view) =
-            Side::join(&config.common, "agent", addresses, metrics.side.clone(), follow).unzip();
+        let (addresses, side) = (vec![config.advertise.to_string()], metrics.side.clone());
+        let (side, side_view) = Side::join(&config.common, "agent", addresses, side, follow).unzip();
         let view = AgentView {
             node: config.common.node_name.clone(),
             server: server_name(&config.server),

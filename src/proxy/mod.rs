@@ -70,7 +70,7 @@ use crate::service::Service;
 use crate::signals::{Signal, Signals};
 use descriptors::Descriptors;
 use director::{Director, ElectionStatus};
-use listener::Limits;
+use listener::{Limits, WorkerHandle};
 use metrics::{ProxyMetrics, WorkerCounters};
 use route::{RouteState, RouteTable};
 use shared::Shared;
@@ -124,10 +124,7 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
 
         let mut threads = Threads::new();
         let workers = threads.start_workers(&shared, counters)?;
-        tokio::spawn(amends::run(Arc::clone(&shared), broken_off));
-        tokio::spawn(waiting::run(Arc::clone(&shared)));
-        tokio::spawn(drain::run(Arc::clone(&shared), workers.clone()));
-        tokio::spawn(leavers::run(Arc::clone(&shared), workers.clone()));
+        start_control(&shared, &workers, broken_off);
         threads.accept(listeners, |role| Limits::new(role, &shared.config.load()), &workers).await?;
         shared.workers.store(Some(Arc::new(workers)));
         let (listen, replica_listen) = {
@@ -178,6 +175,14 @@ fn first_route(config: &ProxyConfig) -> RouteState {
         Some(upstream) => RouteState::Open(Route { epoch: Epoch(0), upstream: upstream.clone() }),
         None => RouteState::Closed { why: "ZooKeeper has not answered yet".to_owned(), newest: None },
     }
+}
+
+/// Everything that goes on beside the workers whether there is an election or not.
+fn start_control(shared: &Arc<Shared>, workers: &[WorkerHandle], broken_off: amends::Inbox) {
+    tokio::spawn(amends::run(Arc::clone(shared), broken_off));
+    tokio::spawn(waiting::run(Arc::clone(shared)));
+    tokio::spawn(drain::run(Arc::clone(shared), workers.to_vec()));
+    tokio::spawn(leavers::run(Arc::clone(shared), workers.to_vec()));
 }
 
 fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatus>, JoinHandle<()>)> {
