@@ -14,11 +14,15 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
 use crate::keeper::MARKER;
+use crate::wait::wait_until;
 
 /// How long a process may take to end after SIGKILL: it may be in the middle of a write to a busy disk.
 const KILLED: Duration = Duration::from_secs(20);
 /// How long a process may take to end when asked to.
 const STOPPED: Duration = Duration::from_secs(60);
+
+/// How long a process may take to stand still: every thread has to leave the system call that it is in.
+const FROZEN: Duration = Duration::from_secs(20);
 
 /// Makes the command that starts a process. May block: it runs on a thread for that.
 pub type Recipe = Arc<dyn Fn() -> Result<Command> + Send + Sync>;
@@ -99,12 +103,16 @@ impl Process {
         self.wait_exit(STOPPED).await
     }
 
-    /// SIGSTOP: it lives, its connections stay open, and it does nothing.
+    /// SIGSTOP: it lives, its connections stay open, and it does nothing. Returns when it stands still: the kernel gives
+    /// the signal to one thread, and the others run on until that one has had the processor.
     ///
     /// # Errors
-    /// It does not run.
-    pub fn freeze(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+    /// It does not run, or has not stopped after twenty seconds.
+    pub async fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let still = async || self.pid().is_none_or(stands_still).then_some(());
+        wait_until(FROZEN, &format!("{} stands still", self.name), still).await?;
+        self.check_runs()
     }
 
     /// SIGCONT: a frozen process goes on.
@@ -185,6 +193,20 @@ impl Process {
         let opened = OpenOptions::new().create(true).append(true).open(&path);
         opened.with_context(|| format!("cannot open {}", path.display()))
     }
+}
+
+/// Whether every thread of a process is stopped (`T` in proc(5), `t` under a tracer).
+fn stands_still(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    // A thread that ends meanwhile has no state, and does nothing any more.
+    let mut states =
+        threads.filter_map(|thread| state(&fs::read_to_string(thread.path().join("stat")).ok()?));
+    states.all(|state| "TtZX".contains(state))
+}
+
+/// The state of a process or a thread, a letter, from its `stat`. The name before it, in brackets, may hold anything.
+pub(crate) fn state(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 impl std::fmt::Debug for Process {

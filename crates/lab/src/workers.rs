@@ -16,7 +16,7 @@ use crate::daemon;
 use crate::door::Door;
 use crate::http;
 use crate::lab::Lab;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::venv;
 use crate::wait::wait_until;
 
@@ -62,7 +62,7 @@ pub(crate) fn send(processes: &[Pid], signal: Signal) {
 /// Whether there is such a process that has not ended.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, behind)| !behind.starts_with('Z'))
+    process::state(&stat).is_some_and(|state| state != 'Z')
 }
 
 /// A process, its children, theirs, and so on.

@@ -36,7 +36,7 @@ async fn a_cluster_comes_up_and_its_members_come_back_after_a_crash_and_after_a_
     progress.say("node3 is back");
     assert_eq!(count(three).await, 2);
 
-    two.freeze().unwrap();
+    two.freeze().await.unwrap();
     one.wait_ready(2).await.unwrap();
     two.thaw().unwrap();
     // What node2 says at first is from before its freeze; node1 has seen the cluster without it.

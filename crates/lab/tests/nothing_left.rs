@@ -117,7 +117,7 @@ async fn labs_side_by_side_have_addresses_of_their_own() {
 async fn a_process_is_killed_frozen_and_started_again() {
     let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
     let server = &lab.zookeepers()[0];
-    server.freeze().unwrap();
+    server.freeze().await.unwrap();
     let silent = tokio::time::timeout(Duration::from_millis(300), server.mode()).await;
     assert!(silent.is_err(), "a frozen process answers nothing");
     server.thaw().unwrap();

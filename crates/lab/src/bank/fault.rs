@@ -40,8 +40,8 @@ impl Fault {
         match self {
             Self::Crash => node.signal(Signal::KILL),
             Self::Stop => node.signal(Signal::TERM),
-            Self::HostDown => node.freeze().and_then(|()| agent.freeze()),
-            Self::Frozen => node.freeze(),
+            Self::HostDown => node.signal(Signal::STOP).and_then(|()| agent.signal(Signal::STOP)),
+            Self::Frozen => node.signal(Signal::STOP),
             Self::StepDown => agent.signal(Signal::TERM),
         }
     }

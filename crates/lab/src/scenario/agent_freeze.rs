@@ -36,7 +36,7 @@ async fn run(progress: Progress) -> Result<Report> {
 async fn freeze(lab: &Lab, report: &mut Report) -> Result<()> {
     let stage = Stage::open(lab).await?;
     let (agent, start) = (&lab.agents()[stage.primary], Instant::now());
-    agent.freeze()?;
+    agent.freeze().await?;
     let (second, _) = lab.agreed_route(stage.first.epoch, PATIENCE).await?;
     report.check(second.upstream != stage.first.upstream, || "the same node leads".to_owned());
     lab.progress().say(format_args!("{} leads {} later", second.upstream, shown(start.elapsed())));
@@ -60,7 +60,7 @@ async fn freeze(lab: &Lab, report: &mut Report) -> Result<()> {
 async fn dies_meanwhile(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let (lab, index) = (stage.lab, stage.primary);
     let (agent, node) = (&lab.agents()[index], &lab.nodes()[index]);
-    agent.freeze()?;
+    agent.freeze().await?;
     scene::followed(lab, lab.nodes().len() - 1).await?;
     node.kill().await?;
     agent.thaw()?;
@@ -86,7 +86,7 @@ async fn is_managed(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let mut word = [0; 256];
     tokio::time::timeout(PATIENCE, socket.recv(&mut word)).await.context("the agent says nothing")??;
     let frozen = Instant::now();
-    agent.freeze()?;
+    agent.freeze().await?;
     while tokio::time::timeout(WATCHDOG, socket.recv(&mut word)).await.is_ok() {}
     agent.kill().await?;
     agent.start().await?;

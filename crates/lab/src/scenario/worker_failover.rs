@@ -114,7 +114,7 @@ async fn round(hosts: &[Host], trouble: Trouble) -> Result<Outcome> {
         Trouble::Dies => host.signal_all(Signal::KILL),
         Trouble::Freezes => host.signal_all(Signal::STOP),
         Trouble::LosesCapitana => host.process().kill().await.map(|()| Vec::new())?,
-        Trouble::CapitanaFreezes => host.process().freeze().map(|()| Vec::new())?,
+        Trouble::CapitanaFreezes => host.process().signal(Signal::STOP).map(|()| Vec::new())?,
         Trouble::LosesGuard => {
             let guard = *host.family().get(1).context("there is no guard")?;
             rustix::process::kill_process(guard, Signal::KILL)?;

@@ -72,7 +72,7 @@ async fn empty(hand: &Hand, fleet: &Fleet) -> Result<()> {
 /// all of them while ZooKeeper is down.
 pub(super) async fn missed(lab: &Lab, hand: &Hand, fleet: &Fleet, report: &mut Report) -> Result<()> {
     let frozen = fleet.0.first().context("nobody")?;
-    frozen.process.freeze()?;
+    frozen.process.freeze().await?;
     for round in 0..20 {
         hand.force("proxy", format!("max-held = {round}").as_bytes()).await?;
         hand.set("proxy", &format!("hold-timeout = \"{}s\"", 40 + round)).await?;

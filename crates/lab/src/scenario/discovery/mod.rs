@@ -140,7 +140,7 @@ impl Stage<'_> {
     async fn frozen(&self, report: &mut Report) -> Result<()> {
         let member = self.fleet.0.get(1).context("no second process")?;
         let first = self.fleet.0.first().context("no process")?.admin;
-        member.process.freeze()?;
+        member.process.freeze().await?;
         let gone =
             async || answer(first).await.ok().filter(|there| !there.contains(&member.admin.to_string()));
         let (_, took) = wait_until(PATIENCE, "a frozen process is not in the list any more", gone).await?;
