@@ -15,9 +15,11 @@ pub fn free_address() -> SocketAddr {
 /// A listener on such an address, for those who need not give it up in between.
 pub fn free_listener() -> TcpListener {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    // No network's first or last address, and no address twice in a row.
+    const IN_A_NETWORK: u16 = 254;
     let number = (process::id() as u16).wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, SeqCst));
-    let [third, fourth] = number.to_be_bytes();
-    let host = Ipv4Addr::new(127, 66, third, fourth.clamp(1, 254));
+    let number = number % (256 * IN_A_NETWORK);
+    let host = Ipv4Addr::new(127, 66, (number / IN_A_NETWORK) as u8, (number % IN_A_NETWORK + 1) as u8);
     TcpListener::bind((host, 0)).unwrap()
 }
 
