@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use capitana_lab::{Lab, Progress, wait_until};
 use rustix::process::Signal;
-use support::{DEADLINE, Up, keepers, members, send, wait_gone};
+use support::{DEADLINE, Up, keepers, members, send, wait_ended, wait_gone};
 
 /// A lab with a process that has started another, and does not go when asked.
 async fn stubborn(progress: &Progress) -> Lab {
@@ -94,10 +94,11 @@ async fn a_lab_whose_program_is_killed_while_it_comes_up_leaves_nothing() {
 async fn what_a_lab_leaves_that_is_killed_with_its_keeper_is_cleared_by_the_next() {
     let mut up = Up::start();
     up.wait_up();
-    for keeper in keepers(&up.directory) {
-        send(keeper, Signal::KILL);
-    }
+    let keepers = keepers(&up.directory);
+    keepers.iter().for_each(|keeper| send(*keeper, Signal::KILL));
     up.end(Signal::KILL);
+    // Until then the slot is held, and the next lab passes it over.
+    wait_ended(&keepers).await;
     Lab::builder().start(&Progress::stderr()).await.unwrap().shutdown().await.unwrap();
     wait_gone(&up.directory).await;
 }

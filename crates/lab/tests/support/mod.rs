@@ -40,6 +40,16 @@ pub async fn wait_gone(directory: &Path) {
         .unwrap_or_else(|e| panic!("{e}: {}", left()));
 }
 
+/// Waits until these have ended, and so hold nothing any more.
+pub async fn wait_ended(pids: &[i32]) {
+    let ended = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
+    };
+    let all = async || pids.iter().all(ended).then_some(());
+    wait_until(DEADLINE, "the processes have ended", all).await.unwrap();
+}
+
 /// A `lab up` that runs as a program of its own, with the least in it.
 pub struct Up {
     pub child: Child,
