@@ -137,9 +137,7 @@ fn a_server_that_refuses_is_asked_by_one_of_the_many_that_wait() {
     let mut clients: Vec<_> = (0..50).map(|_| connect(proxy.listen)).collect();
     for client in &mut clients {
         let (_, text) = error_of(&read_packet(client).unwrap());
-        // The second is told to one that asks itself while its time ends.
-        let told = ["closed the connection without a greeting", "accepts connections but does not greet"];
-        assert!(told.iter().any(|told| text.contains(told)), "{text}");
+        assert!(text.contains("without a greeting"), "{text}");
     }
     // At first all of them may ask at once; after that one each 50 ms.
     assert!(stub.accepted() <= 50 + 600 / 50, "{} dials", stub.accepted());

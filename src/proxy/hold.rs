@@ -214,11 +214,15 @@ impl Hold<'_> {
         }
     }
 
-    /// The hold's end often cuts an attempt short that has not come to anything: what the one before it met says more.
+    /// The hold's end often cuts an attempt short that has not come to anything: what this client met before it, or
+    /// others did, says more.
     fn out_of_time(&mut self, upstream: &HostPort, connected: bool) {
-        let before = self.refused.take().filter(|(refused, _)| refused == upstream);
+        let (_, others) = self.worker.shared.room.cause(self.ticket.role);
+        let before =
+            [self.refused.take(), others].into_iter().flatten().find(|(refused, _)| refused == upstream);
         let cause = match (connected, before) {
-            (true, _) => "it accepts connections but does not greet".to_owned(),
+            (true, Some((_, cause))) => format!("{cause}; the last connection it has not greeted yet"),
+            (true, None) => "it accepts connections but does not greet".to_owned(),
             (false, Some((_, cause))) => cause,
             (false, None) => "it does not answer".to_owned(),
         };
