@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use support::{
-    Random, Stub, accept_login, free_address, greeting, metric, ok, packet, read_packet, seed, until,
+    NOBODY, Random, Stub, accept_login, free_address, greeting, metric, ok, packet, read_packet, seed, until,
 };
 use tempfile::TempDir;
 
@@ -27,11 +27,11 @@ struct Agent {
 impl Agent {
     fn of(server: &Stub) -> Self {
         let (directory, admin) = (TempDir::new().unwrap(), free_address());
-        let (address, nobody) = (server.address.to_string(), "127.0.0.1:1");
+        let address = server.address.to_string();
         let state = directory.path().join("state");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_capitana"), "agent"])
-            .args(["--zookeeper", nobody, "--server", &address, "--advertise", nobody])
+            .args(["--zookeeper", NOBODY, "--server", &address, "--advertise", NOBODY])
             .args(["--poll-interval", "20ms", "--check-timeout", "200ms", "--fence", "read-only"])
             .args(["--admin-listen", &admin.to_string(), "--state-directory", state.to_str().unwrap()])
             .stdin(Stdio::null())

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 
+#[path = "support/address.rs"]
+mod address;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use address::free_address;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,7 +36,7 @@ impl Agent {
         fs::write(&file, format!("{FILE}{lines}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_capitana"));
         command.env_clear().arg("agent").arg("--config").arg(&file);
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = free_address();
         command.arg("--admin-listen").arg(admin.to_string());
         command.arg("--state-directory").arg(directory.path().join("state"));
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();

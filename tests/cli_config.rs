@@ -2,27 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, in its helpers too")]
 
+#[path = "support/address.rs"]
+mod address;
 #[path = "support/command.rs"]
 mod command;
 
 use std::fs;
-use std::net::TcpListener;
 
+use address::NOBODY;
 use capitana::exit;
 use command::{Said, capitana, run};
 use tempfile::TempDir;
-
-/// An address on which nobody listens.
-fn nobody() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 /// Writes this text for the daemons of this kind.
 fn set(kind: &str, text: &[u8]) -> Said {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("new.toml");
     fs::write(&file, text).unwrap();
-    run(&mut capitana(&["config", "set", kind, file.to_str().unwrap(), "--zookeeper", &nobody()]))
+    run(&mut capitana(&["config", "set", kind, file.to_str().unwrap(), "--zookeeper", NOBODY]))
 }
 
 #[test]
@@ -68,8 +65,7 @@ fn the_environment_of_the_shell_is_not_what_is_checked() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("new.toml");
     fs::write(&file, "hold-timeout = \"3s\"").unwrap();
-    let nobody = nobody();
-    let mut command = capitana(&["config", "set", "proxy", file.to_str().unwrap(), "--zookeeper", &nobody]);
+    let mut command = capitana(&["config", "set", "proxy", file.to_str().unwrap(), "--zookeeper", NOBODY]);
     let said = run(command.env("CAPITANA_LISTEN", "no address").env("CAPITANA_THREADS", "0"));
     said.failed(exit::UNAVAILABLE, "is ZooKeeper running");
 }

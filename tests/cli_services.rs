@@ -3,20 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+#[path = "support/address.rs"]
+mod address;
 #[path = "support/command.rs"]
 mod command;
 
 use std::fs;
-use std::net::TcpListener;
 
+use address::NOBODY;
 use capitana::exit;
 use command::{capitana, run};
 use tempfile::TempDir;
-
-/// An address on which nobody listens.
-fn nobody() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 #[test]
 fn without_zookeeper_it_is_unavailable_and_a_file_stays_as_it_is() {
@@ -24,7 +21,7 @@ fn without_zookeeper_it_is_unavailable_and_a_file_stays_as_it_is() {
     let path = directory.path().join("list");
     fs::write(&path, "the last good one").unwrap();
     let out = path.to_str().unwrap();
-    let said = run(&mut capitana(&["services", "--zookeeper", &nobody(), "--out", out]));
+    let said = run(&mut capitana(&["services", "--zookeeper", NOBODY, "--out", out]));
     said.failed(exit::UNAVAILABLE, "is ZooKeeper running");
     assert_eq!(fs::read_to_string(&path).unwrap(), "the last good one");
 }
@@ -41,7 +38,7 @@ fn a_fixed_primary_has_no_list() {
 #[test]
 fn a_kind_is_one_name() {
     for kind in ["a/b", "..", "."] {
-        let said = run(&mut capitana(&["services", kind, "--zookeeper", &nobody()]));
+        let said = run(&mut capitana(&["services", kind, "--zookeeper", NOBODY]));
         assert_eq!(said.code, i32::from(exit::USAGE), "{kind}: {}", said.err);
         assert!(said.err.contains("is no kind of service"), "{}", said.err);
     }
@@ -49,9 +46,8 @@ fn a_kind_is_one_name() {
 
 #[test]
 fn what_makes_sense_only_together_is_asked_for() {
-    let zookeeper = nobody();
     for flags in [&["--exec", "true"][..], &["--watch", "--exec", "true"], &["--json", "--template", "x"]] {
-        let said = run(capitana(&["services", "--zookeeper", &zookeeper]).args(flags));
+        let said = run(capitana(&["services", "--zookeeper", NOBODY]).args(flags));
         assert_eq!(said.code, i32::from(exit::USAGE), "{flags:?}: {}", said.err);
     }
 }

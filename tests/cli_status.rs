@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, in its helpers too")]
 
+#[path = "support/address.rs"]
+mod address;
 #[path = "support/command.rs"]
 mod command;
 
@@ -11,6 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
+use address::NOBODY;
 use capitana::exit;
 use command::{capitana, run};
 use serde_json::Value;
@@ -34,23 +37,18 @@ fn proxy(status: &'static str, body: &'static str) -> SocketAddr {
     address
 }
 
-/// An address on which nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// The settings file of a proxy with a fixed primary.
 fn fixed() -> (TempDir, String) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("proxy.toml");
-    fs::write(&path, format!("primary = \"db1:3306\"\nadmin-listen = \"{}\"\n", nobody())).unwrap();
+    fs::write(&path, format!("primary = \"db1:3306\"\nadmin-listen = \"{NOBODY}\"\n")).unwrap();
     let path = path.to_str().unwrap().to_owned();
     (directory, path)
 }
 
 #[test]
 fn primary_without_zookeeper_is_unavailable() {
-    let said = run(&mut capitana(&["primary", "--zookeeper", &nobody().to_string()]));
+    let said = run(&mut capitana(&["primary", "--zookeeper", NOBODY]));
     said.failed(exit::UNAVAILABLE, "is ZooKeeper running");
     assert_eq!(said.out, "");
 }
@@ -127,20 +125,20 @@ fn status_recognises_an_address_that_is_no_proxys() {
 #[test]
 fn status_as_json_keeps_what_the_proxies_said_in_their_order() {
     let (_directory, path) = fixed();
-    let (gone, there) = (nobody().to_string(), proxy("200 OK", FOLLOWING).to_string());
+    let there = proxy("200 OK", FOLLOWING).to_string();
     let said =
-        run(&mut capitana(&["status", "--config", &path, "--json", "--proxy", &gone, "--proxy", &there]));
+        run(&mut capitana(&["status", "--config", &path, "--json", "--proxy", NOBODY, "--proxy", &there]));
     let status: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(status["election"]["fixed_primary"], "db1:3306");
-    assert_eq!(status["proxies"][0]["address"], gone.as_str());
+    assert_eq!(status["proxies"][0]["address"], NOBODY);
     assert_eq!(status["proxies"][0]["error"], "Connection refused (os error 111)");
     assert_eq!(status["proxies"][1]["status"]["something"], "of a later version");
 }
 
 #[test]
 fn status_shows_the_proxies_even_without_zookeeper() {
-    let (zookeeper, address) = (nobody().to_string(), proxy("200 OK", FOLLOWING).to_string());
-    let said = run(&mut capitana(&["status", "--zookeeper", &zookeeper, "--proxy", &address]));
+    let address = proxy("200 OK", FOLLOWING).to_string();
+    let said = run(&mut capitana(&["status", "--zookeeper", NOBODY, "--proxy", &address]));
     said.failed(exit::UNAVAILABLE, "is ZooKeeper running");
     assert!(said.out.contains("db1:3306"), "{}", said.out);
 }

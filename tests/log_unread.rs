@@ -9,7 +9,7 @@ use std::io::{PipeReader, Write, pipe};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use support::{Client, Stub, free_address, get, until};
+use support::{Client, NOBODY, Stub, free_address, get, until};
 use tempfile::TempDir;
 
 /// What a pipe takes by default on Linux.
@@ -61,16 +61,16 @@ fn a_proxy_whose_log_is_not_read_serves_clients() {
 
 #[test]
 fn an_agent_whose_log_is_not_read_checks_its_server() {
-    let (state, nobody) = (TempDir::new().unwrap(), "127.0.0.1:1");
+    let state = TempDir::new().unwrap();
     let state = state.path().to_str().unwrap();
     let daemon = Unread::start(&[
         "agent",
         "--zookeeper",
-        nobody,
+        NOBODY,
         "--server",
-        nobody,
+        NOBODY,
         "--advertise",
-        nobody,
+        NOBODY,
         "--state-directory",
         state,
         "--poll-interval",

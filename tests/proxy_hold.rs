@@ -13,11 +13,9 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use support::{
-    Client, DEADLINE, Proxy, Start, Stub, accept_login, connect, error_of, free_address, get, greeting,
-    login, metric, read_packet, until,
+    Client, DEADLINE, NOBODY, Proxy, Start, Stub, accept_login, connect, error_of, free_address, get,
+    greeting, login, metric, read_packet, until,
 };
-
-const NOBODY: &str = "127.0.0.1:1";
 
 fn ended(proxy: &Proxy, reason: &str) -> f64 {
     metric(proxy.admin, &format!("capitana_sessions_ended_total{{reason=\"{reason}\"}}"))
@@ -75,10 +73,30 @@ fn a_server_that_never_greets_is_named_with_that() {
 }
 
 #[test]
+fn who_is_cut_short_by_the_holds_end_is_told_what_others_met_before() {
+    let attempts = AtomicUsize::new(0);
+    let stub = Stub::new(move |mut stream| {
+        if attempts.fetch_add(1, SeqCst) > 0 {
+            drop(stream.read(&mut [0]));
+        }
+    });
+    let proxy = Start::to(stub.address).flag("--hold-timeout", "600ms").start();
+    let mut first = connect(proxy.listen);
+    until("the server has refused it once", || (stub.accepted() > 1).then_some(()));
+    // Its turn comes when the first one's attempt, which nobody greets, has ended.
+    let mut second = connect(proxy.listen);
+    for client in [&mut first, &mut second] {
+        let (_, text) = error_of(&read_packet(client).unwrap());
+        assert!(text.contains("without a greeting"), "{text}");
+    }
+}
+
+#[test]
 fn a_server_that_does_not_answer_at_all_is_not_said_to_accept_connections() {
     // A listener whose queue is full: further connections are not answered.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let address = free_address();
+    socket.set_reuse_address(true).unwrap();
     socket.bind(&address.into()).unwrap();
     socket.listen(0).unwrap();
     let silent = TcpListener::from(socket);

@@ -6,12 +6,12 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use capitana::exit;
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Client, Proxy, Start, Stub, error_of, free_address, metric, read_packet, until};
+use support::{Client, Proxy, Start, Stub, error_of, free_address, free_port, metric, read_packet, until};
 
 #[test]
 fn every_listener_leads_to_the_primary() {
@@ -25,7 +25,7 @@ fn every_listener_leads_to_the_primary() {
 
 /// A free address of IPv6's loopback, unless this machine has none.
 fn free_ipv6() -> Option<SocketAddr> {
-    TcpListener::bind("[::1]:0").ok()?.local_addr().ok()
+    free_port(Ipv6Addr::LOCALHOST.into()).ok()
 }
 
 #[test]
@@ -42,12 +42,11 @@ fn ipv6_is_listened_on_and_led_to_where_the_machine_has_it() {
     assert_eq!(stub.accepted(), 2);
 }
 
-/// A proxy on every address of both families. The port can be taken meanwhile, by any process on any address.
-fn on_every_address(primary: SocketAddr) -> (Proxy, u16) {
+/// A proxy on a port of hosts that all share, so that it can be taken meanwhile: by any process.
+fn on_shared(host: IpAddr, start: impl Fn(u16) -> Start) -> (Proxy, u16) {
     loop {
-        let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-        let any = format!("0.0.0.0:{port},[::]:{port}");
-        let mut proxy = Start::to(primary).flag("--listen", &any).spawn();
+        let port = free_port(host).unwrap().port();
+        let mut proxy = start(port).spawn();
         if until("it serves or has ended", || proxy.serves()) {
             return (proxy, port);
         }
@@ -61,7 +60,8 @@ fn both_families_can_be_listed_with_the_same_port() {
         return ipv6_is_listened_on_and_led_to_where_the_machine_has_it();
     }
     let stub = Stub::echo();
-    let (_proxy, port) = on_every_address(stub.address);
+    let any = |port| Start::to(stub.address).flag("--listen", &format!("0.0.0.0:{port},[::]:{port}"));
+    let (_proxy, port) = on_shared(Ipv4Addr::UNSPECIFIED.into(), any);
     Client::open(SocketAddr::new("127.0.0.1".parse().unwrap(), port)).echo(b"four");
     Client::open(SocketAddr::new("::1".parse().unwrap(), port)).echo(b"six");
 }
@@ -123,11 +123,12 @@ fn a_log_that_cannot_be_written_stops_nothing() {
 
 #[test]
 fn a_name_that_leads_back_to_the_proxy_is_not_followed_for_ever() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (primary, listen) = (format!("localhost:{port}"), format!("127.0.0.1:{port}"));
-    let flags = ["--primary", &primary, "--listen", &listen, "--hold-timeout", "1s"];
-    let proxy = Start::with(&flags).start();
-    let mut client = TcpStream::connect(proxy.listen).unwrap();
+    let itself = |port| {
+        let (primary, listen) = (format!("localhost:{port}"), format!("127.0.0.1:{port}"));
+        Start::with(&["--primary", &primary, "--listen", &listen, "--hold-timeout", "1s"])
+    };
+    let (proxy, port) = on_shared(Ipv4Addr::LOCALHOST.into(), itself);
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     let (code, said) = error_of(&read_packet(&mut client).unwrap());
     assert!(code == 1053 && said.contains("this proxy's own address"), "{code} {said}");
     // The client's own and those of a second of attempts, each of which is accepted once and goes no further.

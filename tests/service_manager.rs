@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{DEADLINE, free_address};
+use support::{DEADLINE, NOBODY, free_address};
 use tempfile::TempDir;
 
 /// What systemd asks for: a sign of life at least so often.
@@ -47,8 +47,7 @@ impl Managed {
     }
 
     fn agent() -> Self {
-        let nobody = "127.0.0.1:1";
-        let settings = ["agent", "--zookeeper", nobody, "--server", nobody, "--advertise", nobody];
+        let settings = ["agent", "--zookeeper", NOBODY, "--server", NOBODY, "--advertise", NOBODY];
         let pace = ["--poll-interval", "50ms", "--check-timeout", "50ms"];
         let state = tempfile::tempdir().unwrap();
         let mut daemon = Self::start(
@@ -60,7 +59,7 @@ impl Managed {
 
     fn proxy() -> Self {
         let listen = free_address().to_string();
-        Self::start(&["proxy", "--primary", "127.0.0.1:1", "--listen", &listen])
+        Self::start(&["proxy", "--primary", NOBODY, "--listen", &listen])
     }
 
     /// The next message, if one comes in time.

@@ -1,11 +1,16 @@
 //! Starts a real daemon on an admin address of its own, scrapes it, and ends it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+#[path = "address.rs"]
+mod address;
+
+use address::free_address;
 
 /// A daemon is up within milliseconds; this is for a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,7 +27,7 @@ impl Drop for Running {
 
 /// What the daemon with these arguments answers on `/metrics`.
 pub fn metrics(arguments: &[&str]) -> String {
-    let admin = free_address();
+    let admin = free_address().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_capitana"));
     let (daemon, rest) = arguments.split_first().unwrap();
     command.env_clear().args([daemon, "--admin-listen", admin.as_str()]).args(rest);
@@ -35,13 +40,6 @@ pub fn metrics(arguments: &[&str]) -> String {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     answer
-}
-
-/// An address that no other test process takes: the last two bytes are those of the process's number.
-fn free_address() -> String {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let listener = TcpListener::bind((Ipv4Addr::new(127, 78, high, low), 0)).unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 /// The log says when the daemon serves. It is read to its end, so that the daemon never waits for a reader.

@@ -124,6 +124,8 @@ impl Packets {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpSocket;
+
     use super::*;
 
     fn packet(numbers: &[i32]) -> Vec<u8> {
@@ -134,7 +136,10 @@ mod tests {
     #[tokio::test]
     async fn the_reply_to_a_create_is_lost_with_its_connection_and_others_pass() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let free = TcpSocket::new_v4().unwrap();
+        free.set_reuseaddr(true).unwrap();
+        free.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = free.local_addr().unwrap();
         let lossy = Lossy::start(address, listener.local_addr().unwrap(), 1).await.unwrap();
         let mut client = TcpStream::connect(address).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();

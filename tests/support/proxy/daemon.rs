@@ -10,8 +10,8 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::address::free_address;
 use super::http::get;
-use super::kernel::free_address;
 use super::wait::until;
 
 /// How to start a proxy.

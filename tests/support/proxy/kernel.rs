@@ -1,27 +1,8 @@
-//! What the kernel says of addresses, sockets and processes.
+//! What the kernel says of sockets and processes.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process;
-use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
+use std::net::SocketAddr;
 use std::time::Duration;
-
-/// An address that nobody uses: a loopback host of its own and a port that was free there a moment ago. Connections
-/// from here come from 127.0.0.1, so that nothing takes the port meanwhile.
-pub fn free_address() -> SocketAddr {
-    free_listener().local_addr().unwrap()
-}
-
-/// A listener on such an address, for those who need not give it up in between.
-pub fn free_listener() -> TcpListener {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // No network's first or last address, and no address twice in a row.
-    const IN_A_NETWORK: u16 = 254;
-    let number = (process::id() as u16).wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, SeqCst));
-    let number = number % (256 * IN_A_NETWORK);
-    let host = Ipv4Addr::new(127, 66, (number / IN_A_NETWORK) as u8, (number % IN_A_NETWORK + 1) as u8);
-    TcpListener::bind((host, 0)).unwrap()
-}
 
 /// Sockets that one side has closed and the other has not, with one of these addresses as either end.
 pub fn half_closed(addresses: &[SocketAddr]) -> Vec<String> {

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, in its helpers too")]
 #![allow(clippy::print_stdout, reason = "the output of a test is shown where it fails")]
 
+#[path = "../address.rs"]
+mod address;
 mod client;
 mod daemon;
 mod http;
@@ -15,10 +17,11 @@ mod random;
 mod stub;
 mod wait;
 
+pub use address::{NOBODY, free_address, free_port};
 pub use client::{Client, connect};
 pub use daemon::{Proxy, Start};
 pub use http::{Answer, ask, get, labels, metric};
-pub use kernel::{descriptors, free_address, half_closed, resident, time_waits_to};
+pub use kernel::{descriptors, half_closed, resident, time_waits_to};
 pub use mysql::{error_of, greeting, login, ok, packet, read_packet};
 pub use pair::{handing_over, nothing_is_left, pair, read_all};
 pub use random::{Random, digest, seed};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use super::kernel::free_listener;
+use super::address::free_listener;
 use super::mysql::{greeting, ok, read_packet};
 use super::wait::DEADLINE;
 
