@@ -49,4 +49,5 @@ pub use progress::{Progress, shown};
 pub use report::{Judged, Report};
 pub use slot::{Base, Slot};
 pub use wait::wait_until;
+pub use workers::is_alive;
 pub use zookeeper::ZooKeeper;

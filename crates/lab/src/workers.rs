@@ -59,8 +59,8 @@ pub(crate) fn send(processes: &[Pid], signal: Signal) {
     }
 }
 
-/// Whether there is such a process that has not ended.
-pub(crate) fn is_alive(pid: Pid) -> bool {
+/// Whether there is such a process that has not ended, and may hold something.
+pub fn is_alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
     process::state(&stat).is_some_and(|state| state != 'Z')
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use capitana_lab::{MARKER, wait_until};
+use capitana_lab::{MARKER, is_alive, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a lab may take to come up or to go on a busy machine.
@@ -42,10 +42,7 @@ pub async fn wait_gone(directory: &Path) {
 
 /// Waits until these have ended, and so hold nothing any more.
 pub async fn wait_ended(pids: &[i32]) {
-    let ended = |pid: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
-    };
+    let ended = |pid: &i32| !is_alive(Pid::from_raw(*pid).unwrap());
     let all = async || pids.iter().all(ended).then_some(());
     wait_until(DEADLINE, "the processes have ended", all).await.unwrap();
 }
