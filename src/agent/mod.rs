@@ -104,7 +104,6 @@ struct Agent {
     fencer: JoinHandle<()>,
     side: Option<Side>,
     metrics: Arc<AgentMetrics>,
-    tuning: watch::Sender<Tuning>,
     stop: CancellationToken,
 }
 
@@ -159,13 +158,15 @@ impl Agent {
         };
         serve(view, config, registry).await?;
         tokio::spawn(teller.run(service));
+        live.applied_by(move |config| {
+            tune.send_replace(Tuning::of(config));
+        });
         Ok(Self {
             monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
             fencer: tokio::spawn(fencer.run()),
             side,
             metrics,
-            tuning: tune,
             stop,
         })
     }
@@ -194,9 +195,7 @@ impl Agent {
                         self.step_down();
                     }
                 },
-                config = settings.changed() => {
-                    self.tuning.send_replace(Tuning::of(&config?));
-                }
+                error = settings.keep() => return Err(error),
                 () = sleep_until(give_up_at), if stopping => {
                     tracing::warn!("ZooKeeper has not confirmed the withdrawal: the znode goes with its session");
                     break;

@@ -1,6 +1,5 @@
 //! Has the settings of a running daemon looked at anew, on a thread that may wait for the disk they are on: the daemon's own
-//! threads follow ZooKeeper, and a disk can stop answering. What comes of it is `Live`'s to decide, and what a daemon does
-//! with its settings the daemon's.
+//! threads follow ZooKeeper, and a disk can stop answering. What comes of it is `Live`'s to decide.
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -13,18 +12,16 @@ use crate::service::Service;
 pub struct Keeper<D: Daemon> {
     /// None while a thread has them.
     live: Option<Box<Live<D>>>,
-    work: Option<JoinHandle<Looked<D>>>,
+    work: Option<JoinHandle<(Box<Live<D>>, Look)>>,
     /// The settings file is to be read again.
     reload: bool,
     service: Service,
 }
 
-/// Settings that were looked at.
-struct Looked<D: Daemon> {
-    live: Box<Live<D>>,
-    /// What holds from now on, where that may be something else than before.
-    config: Option<D::Config>,
-    reloaded: bool,
+/// At what is looked.
+enum Look {
+    File,
+    ZooKeeper,
 }
 
 impl<D> Keeper<D>
@@ -38,49 +35,51 @@ where
         Self { live: Some(Box::new(live)), work: None, reload: false, service }
     }
 
-    /// The settings file is to be read again: `changed` does it.
+    /// The settings file is to be read again: `keep` does it.
     pub fn reload(&mut self) {
         self.service.reloading();
         self.reload = true;
     }
 
-    /// Waits until other settings may hold than before, and answers them. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// A defect in this program.
-    pub async fn changed(&mut self) -> Result<D::Config, Error> {
+    /// Has them looked at whenever they may have changed, until that fails: a defect in this program. Dropping the future
+    /// loses nothing.
+    pub async fn keep(&mut self) -> Error {
         loop {
             if let Some(live) = self.live.as_mut().filter(|_| !self.reload) {
                 live.changed().await;
             }
             if let Some(live) = self.live.take() {
-                self.work = Some(look(live, std::mem::take(&mut self.reload)));
+                let at = if std::mem::take(&mut self.reload) { Look::File } else { Look::ZooKeeper };
+                self.work = Some(look(live, at));
             }
-            if let Some(config) = self.looked().await? {
-                return Ok(config);
+            if let Err(error) = self.looked().await {
+                return error;
             }
         }
     }
 
-    async fn looked(&mut self) -> Result<Option<D::Config>, Error> {
+    async fn looked(&mut self) -> Result<(), Error> {
         let failed = || Error::Internal("what looks at settings has failed".to_owned());
-        let looked = self.work.as_mut().ok_or_else(failed)?.await.map_err(|_| failed())?;
+        let (live, at) = self.work.as_mut().ok_or_else(failed)?.await.map_err(|_| failed())?;
         self.work = None;
-        self.live = Some(looked.live);
-        if looked.reloaded && !self.reload {
+        self.live = Some(live);
+        if matches!(at, Look::File) && !self.reload {
             self.service.reloaded();
         }
-        Ok(looked.config)
+        Ok(())
     }
 }
 
-fn look<D>(mut live: Box<Live<D>>, reload: bool) -> JoinHandle<Looked<D>>
+fn look<D>(mut live: Box<Live<D>>, at: Look) -> JoinHandle<(Box<Live<D>>, Look)>
 where
     D: Daemon + Send + 'static,
     D::Config: Send,
 {
     spawn_blocking(move || {
-        let config = if reload { live.reload() } else { live.see() }.cloned();
-        Looked { live, config, reloaded: reload }
+        match at {
+            Look::File => drop(live.reload()),
+            Look::ZooKeeper => live.see(),
+        }
+        (live, at)
     })
 }

@@ -38,10 +38,15 @@ pub struct Live<D: Daemon> {
     /// The daemon's znode of settings, where there is one.
     path: Option<String>,
     log: Option<LogControl>,
+    /// How the daemon takes over what holds.
+    apply: Option<Apply<D::Config>>,
     /// What is read in ZooKeeper; none: nobody reads there.
     watched: Option<watch::Receiver<Watched>>,
     status: watch::Sender<ConfigStatus>,
 }
+
+/// See `Live::applied_by`.
+type Apply<Config> = Box<dyn Fn(&Config) + Send>;
 
 /// What can be used: which documents, and what they come to.
 type Usable<D> = (Documents, Together<D>);
@@ -63,6 +68,7 @@ impl<D: Daemon> Live<D> {
             zookeeper: LiveConfig::default(),
             path,
             log: None,
+            apply: None,
             watched: None,
             status,
         })
@@ -72,6 +78,12 @@ impl<D: Daemon> Live<D> {
     pub fn log_to(&mut self, log: LogControl) {
         self.log = Some(log);
         self.warn();
+    }
+
+    /// Has the daemon take over by this whatever holds from now on: before log, `/status` or the service manager say that
+    /// it holds.
+    pub fn applied_by(&mut self, apply: impl Fn(&D::Config) + Send + 'static) {
+        self.apply = Some(Box::new(apply));
     }
 
     /// Has `registry` show what became of the log.
@@ -111,46 +123,41 @@ impl<D: Daemon> Live<D> {
         }
     }
 
-    /// Reads the settings file again. Answers the settings that hold from now on, if they could be used.
-    pub fn reload(&mut self) -> Option<&D::Config> {
+    /// Reads the settings file again, and uses it if that can be. Answers whether it could.
+    pub fn reload(&mut self) -> bool {
         let read = read_file::<D>(&self.matches).map_err(|error| error.to_string());
         match read.and_then(|file| self.reconsider(file.as_ref())) {
             Ok(()) => {
                 tracing::info!("settings reloaded");
-                Some(self.config())
+                true
             }
             Err(error) => {
                 tracing::error!(error, "settings not reloaded: the old ones stay in effect");
-                None
+                false
             }
         }
     }
 
-    /// Takes in what was read in ZooKeeper. Answers the settings that hold from now on, where that may have changed them.
-    pub fn see(&mut self) -> Option<&D::Config> {
-        let watched = self.watched.as_mut()?.borrow_and_update().clone();
+    /// Takes in what was read in ZooKeeper.
+    pub fn see(&mut self) {
+        let Some(watched) = self.watched.as_mut().map(|watched| watched.borrow_and_update().clone()) else {
+            return;
+        };
         match watched {
-            Watched::Nothing => return None,
-            Watched::Unreadable(why) => {
-                self.publish(|status| status.unreadable(why));
-                return None;
-            }
+            Watched::Nothing => return,
+            Watched::Unreadable(why) => return self.publish(|status| status.unreadable(why)),
             Watched::Read(current) => {
                 let readable = self.status.borrow().standing != Standing::Unreadable;
                 if !self.zookeeper.see(current) && readable {
-                    return None;
+                    return;
                 }
             }
         }
         let file = self.documents.file.clone();
-        match self.reconsider(file.as_ref()) {
-            Ok(()) => Some(self.config()),
-            // What holds has been checked with the same file, so that this cannot be unless something it names has gone.
-            Err(error) => {
-                tracing::error!(error, "settings in ZooKeeper not looked at: the old ones stay in effect");
-                self.publish(|status| status.unreadable(error.clone()));
-                None
-            }
+        // What holds has been checked with the same file, so that this cannot be unless something it names has gone.
+        if let Err(error) = self.reconsider(file.as_ref()) {
+            tracing::error!(error, "settings in ZooKeeper not looked at: the old ones stay in effect");
+            self.publish(|status| status.unreadable(error));
         }
     }
 
@@ -179,6 +186,9 @@ impl<D: Daemon> Live<D> {
         let Choice { settings: (documents, together), revision, refused } = choice;
         let before = std::mem::replace(&mut self.holds, together);
         self.documents = documents;
+        if let Some(apply) = &self.apply {
+            apply(self.config());
+        }
         let changed = differing(&before.loaded.effective, &self.holds.loaded.effective);
         self.warn();
         let log_level = &D::common(self.config()).log_level;

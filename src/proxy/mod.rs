@@ -135,8 +135,10 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
+        let to = Arc::clone(&shared);
+        live.applied_by(move |config| to.config.store(Arc::new(config.clone())));
         let (parts, mut settings) = ((&mut threads, follower.as_mut()), Keeper::new(live, service));
-        until_stopped(&shared, &mut signals, parts, &mut settings).await?;
+        until_stopped(&mut signals, parts, &mut settings).await?;
         service.stopping("letting sessions finish");
         tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
         admin_stop.cancel();
@@ -203,7 +205,6 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
 /// # Errors
 /// A thread or the follower ended by itself: half a proxy is worse than none, as whoever watches over it restarts it.
 async fn until_stopped(
-    shared: &Shared,
     signals: &mut Signals,
     (threads, follower): (&mut Threads, Option<&mut JoinHandle<()>>),
     settings: &mut Keeper<ProxySettings>,
@@ -221,7 +222,7 @@ async fn until_stopped(
                 Signal::Stop => return Ok(()),
                 Signal::Reload => settings.reload(),
             },
-            config = settings.changed() => shared.config.store(Arc::new(config?)),
+            error = settings.keep() => return Err(error),
             role = threads.first_ended() => {
                 return Err(Error::Internal(format!("the thread for \"{role}\" has ended")));
             }

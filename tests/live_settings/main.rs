@@ -6,6 +6,7 @@ mod fake;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use capitana::config::ProxyConfig;
@@ -161,7 +162,7 @@ async fn a_file_that_is_read_again_stays_below_zookeeper() {
     zookeeper.write("hold-timeout = \"5s\"", true);
     proxy.look().await;
     fs::write(&proxy.file, "hold-timeout = \"4s\"\ndrain-timeout = \"4s\"\nthreads = 2").unwrap();
-    proxy.live.reload().unwrap();
+    assert!(proxy.live.reload());
     let config = proxy.config();
     assert_eq!((config.hold_timeout, config.drain_timeout, config.threads), (5 * SECOND, 4 * SECOND, None));
     assert_eq!(proxy.status().restart_needed, ["threads"]);
@@ -172,10 +173,26 @@ async fn a_file_that_waits_for_a_restart_keeps_no_version_of_zookeepers_out() {
     let zookeeper = FakeZooKeeper::new();
     let mut proxy = Proxy::new(&zookeeper, "", &[]);
     fs::write(&proxy.file, "threads = 2").unwrap();
-    proxy.live.reload().unwrap();
+    assert!(proxy.live.reload());
     zookeeper.write("hold-timeout = \"5s\"", true);
     assert_eq!(proxy.look().await.standing, Standing::Applied);
     assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+}
+
+#[tokio::test]
+async fn what_holds_is_in_effect_before_it_is_said_to_hold() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    let (applied, status) = (Arc::new(Mutex::new(Vec::new())), proxy.live.status());
+    let kept = Arc::clone(&applied);
+    proxy.live.applied_by(move |config| {
+        kept.lock().unwrap().push((config.hold_timeout, status.borrow().version));
+    });
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    fs::write(&proxy.file, "drain-timeout = \"4s\"").unwrap();
+    assert!(proxy.live.reload());
+    assert_eq!(*applied.lock().unwrap(), [(5 * SECOND, None), (5 * SECOND, Some(0))]);
 }
 
 #[tokio::test]
@@ -185,7 +202,7 @@ async fn a_broken_file_keeps_what_zookeeper_says_in_effect() {
     zookeeper.write("hold-timeout = \"5s\"", true);
     proxy.look().await;
     fs::write(&proxy.file, "hold-timeout = 4").unwrap();
-    assert!(proxy.live.reload().is_none());
+    assert!(!proxy.live.reload());
     zookeeper.write("hold-timeout = \"6s\"", true);
     proxy.look().await;
     assert_eq!(proxy.config().hold_timeout, 6 * SECOND);
