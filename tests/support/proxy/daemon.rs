@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -78,8 +78,10 @@ impl Start {
             .unwrap();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        Proxy { listen: self.listen, replica_listen: self.replica_listen, admin: self.admin, child, log }
+        let keep = move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
+        let reader = Some(thread::spawn(keep));
+        let Self { listen, replica_listen, admin, .. } = self;
+        Proxy { listen, replica_listen, admin, child, log, reader }
     }
 }
 
@@ -93,6 +95,8 @@ pub struct Proxy {
     pub admin: SocketAddr,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Until the log has been read to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
@@ -106,9 +110,10 @@ impl Proxy {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until it has ended; its exit code.
+    /// Waits until it has ended, and its log has been read; its exit code.
     pub fn exit_code(&mut self) -> i32 {
         let status: ExitStatus = until("the proxy has ended", || self.child.try_wait().unwrap());
+        self.reader.take().into_iter().for_each(|reader| reader.join().unwrap());
         status.code().unwrap_or_else(|| panic!("ended by signal {:?}", status.signal()))
     }
 
