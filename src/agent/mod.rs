@@ -158,9 +158,7 @@ impl Agent {
         };
         serve(view, config, registry).await?;
         tokio::spawn(teller.run(service));
-        live.applied_by(move |config| {
-            tune.send_replace(Tuning::of(config));
-        });
+        live.applied_by(retune(tune));
         Ok(Self {
             monitor: tokio::spawn(monitor.run(watched)),
             registrar: tokio::spawn(registrar.run(connector)),
@@ -213,6 +211,13 @@ impl Agent {
         tracing::info!("stopping: stepping down");
         self.metrics.step_down(metrics::STOPPED);
         self.stop.cancel();
+    }
+}
+
+/// Has the agent's tasks follow the settings.
+fn retune(tuning: watch::Sender<Tuning>) -> impl Fn(&AgentConfig) + Send {
+    move |config| {
+        tuning.send_replace(Tuning::of(config));
     }
 }
 

@@ -135,9 +135,7 @@ pub fn run(mut live: Live<ProxySettings>) -> Result<(), Error> {
         let service = Service::from_environment();
         tokio::spawn(watchdog::run(Arc::clone(&shared), service));
         service.ready("accepting clients");
-        let to = Arc::clone(&shared);
-        live.applied_by(move |config| to.config.store(Arc::new(config.clone())));
-        let (parts, mut settings) = ((&mut threads, follower.as_mut()), Keeper::new(live, service));
+        let (parts, mut settings) = ((&mut threads, follower.as_mut()), keeper(live, &shared, service));
         until_stopped(&mut signals, parts, &mut settings).await?;
         service.stopping("letting sessions finish");
         tokio::join!(service::end(side), wind_down(&shared, &mut signals, &mut threads));
@@ -198,6 +196,13 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
     let teller = Arc::clone(shared);
     tokio::spawn(async move { teller.milestones.tell().await });
     Some((status, follower))
+}
+
+/// Who keeps the settings, and has everybody follow them.
+fn keeper(mut live: Live<ProxySettings>, shared: &Arc<Shared>, service: Service) -> Keeper<ProxySettings> {
+    let shared = Arc::clone(shared);
+    live.applied_by(move |config| shared.config.store(Arc::new(config.clone())));
+    Keeper::new(live, service)
 }
 
 /// Follows the settings until the first order to stop.
