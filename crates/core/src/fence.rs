@@ -21,11 +21,13 @@
 //!
 //! Without `fence-quorum` it is fenced in every case.
 
+mod clock;
 mod rule;
 
 use std::time::Duration;
 
 use crate::lease::{Lease, Standing};
+use clock::Clock;
 
 pub use rule::{Peers, Ruling, Server, Why, WhyNot, rule};
 
@@ -64,7 +66,8 @@ pub enum Due {
     Nothing,
     /// The server is not fenced, for this reason, though the agent is cut off.
     Leave(WhyNot),
-    /// Set the fence: answered by `Event::Set`, `Event::FoundSet` or `Event::SetFailed`.
+    /// Set the fence: answered by `Event::Set`, `Event::FoundSet`, `Event::Remembered`, `Event::NotBegun` or
+    /// `Event::SetFailed`.
     Set {
         /// Why.
         why: Why,
@@ -82,13 +85,15 @@ pub enum Event {
     Set,
     /// Somebody else has set it already.
     FoundSet,
+    /// Nothing was done that could have set it: the server was not reached.
+    NotBegun,
     /// It could not be set, or it is not known whether it is.
     SetFailed,
     /// It is lifted.
     Lifted,
     /// It could not be lifted.
     LiftFailed,
-    /// The agent was started, and its server has a fence that an earlier run of the agent has set.
+    /// The server has a fence that an earlier run of the agent has set.
     Remembered,
     /// The server was restarted, which lifts every fence.
     Vanished,
@@ -98,8 +103,8 @@ pub enum Event {
 enum State {
     /// There is none of ours.
     Open,
-    /// It is being set.
-    Setting { why: Why },
+    /// It is being set. `again`: an earlier attempt may have set it.
+    Setting { why: Why, again: bool },
     /// An attempt failed, and may have set it all the same.
     Uncertain,
     /// It is ours.
@@ -142,7 +147,7 @@ impl Fence {
     #[must_use]
     pub fn why(&self) -> Option<Why> {
         match self.state {
-            State::Setting { why } | State::Ours { why } | State::Lifting { why } => Some(why),
+            State::Setting { why, .. } | State::Ours { why } | State::Lifting { why } => Some(why),
             State::Uncertain => Some(Why::Unsure),
             State::Open | State::Others => None,
         }
@@ -196,13 +201,19 @@ impl Fence {
     /// Takes in what became of an action.
     pub fn on(&mut self, event: Event) {
         self.state = match (event, self.state) {
-            (Event::Set, State::Setting { why }) => State::Ours { why },
+            (Event::Set, State::Setting { why, .. }) => State::Ours { why },
             (Event::FoundSet, State::Setting { .. }) => State::Others,
-            (Event::SetFailed, State::Setting { .. }) => State::Uncertain,
+            (Event::NotBegun, State::Setting { again: false, .. }) => State::Open,
+            (Event::NotBegun | Event::SetFailed, State::Setting { .. }) => State::Uncertain,
             (Event::Lifted, State::Lifting { .. }) => State::Open,
             (Event::LiftFailed, State::Lifting { why }) => State::Ours { why },
-            (Event::Remembered, State::Open) => State::Ours { why: Why::Remembered },
-            (Event::Vanished, State::Ours { .. } | State::Uncertain | State::Others) => State::Open,
+            (Event::Remembered, State::Open | State::Setting { .. } | State::Others) => {
+                State::Ours { why: Why::Remembered }
+            }
+            (
+                Event::Vanished,
+                State::Ours { .. } | State::Uncertain | State::Others | State::Lifting { .. },
+            ) => State::Open,
             (_, state) => state,
         }
     }
@@ -238,7 +249,7 @@ impl Fence {
         match ruling {
             Ruling::Fence(why) => {
                 let again = self.state == State::Uncertain;
-                self.state = State::Setting { why };
+                self.state = State::Setting { why, again };
                 Due::Set { why, again }
             }
             Ruling::Leave(why_not) => Due::Leave(why_not),
@@ -252,46 +263,6 @@ impl Fence {
         if lease.timeout().is_none() {
             lease.renew(self.started, self.asks_for);
         }
-        Clock {
-            others_count_from: lease.others_count_from().unwrap_or_default(),
-            expires: lease.expires().unwrap_or_default(),
-            round_lasts: lease.timeout().unwrap_or_default() / 4,
-            asks_anew_after: lease.timeout().unwrap_or_default() / 12,
-            comes_back_within: lease.timeout().unwrap_or_default() / 3,
-        }
-    }
-}
-
-/// The times that count for one lease.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    others_count_from: Duration,
-    expires: Duration,
-    /// A quarter of the session timeout: those asked at its half still count when the lease expires at its two thirds.
-    round_lasts: Duration,
-    /// A twelfth of it: whoever sees ZooKeeper again is seen to do so early in the third that is left for coming back.
-    asks_anew_after: Duration,
-    /// A third of the session timeout: well within the whole one that every session has when ZooKeeper is back.
-    comes_back_within: Duration,
-}
-
-impl Clock {
-    /// Answers count only if they were asked for so late that a ZooKeeper that has failed for everybody shows in
-    /// them, and not long ago. So does it that nobody answers.
-    fn counts(&self, round: Round, now: Duration) -> bool {
-        round.begun >= self.others_count_from && now < self.stale(round)
-    }
-
-    /// When to ask again. What somebody has seen need not be asked as often.
-    fn old(&self, round: Round) -> Duration {
-        match round {
-            Round { begun, .. } if begun < self.others_count_from => self.others_count_from,
-            Round { begun, seeing: 0, .. } => begun + self.asks_anew_after,
-            Round { .. } => self.stale(round),
-        }
-    }
-
-    fn stale(&self, round: Round) -> Duration {
-        round.begun + self.round_lasts
+        Clock::of(lease)
     }
 }

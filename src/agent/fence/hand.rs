@@ -48,6 +48,8 @@ pub struct Hand {
     user: String,
     /// Sets and lifts.
     acts: Option<Conn>,
+    /// The run of the server to which that connection was opened: it ends with it.
+    run: Option<Run>,
     /// Ends what holds the other one up.
     clears: Option<Conn>,
     /// Connections that were given up with a statement under way, which may still be carried out.
@@ -58,16 +60,18 @@ impl Hand {
     /// One without connections.
     #[must_use]
     pub fn new(server: Server, mode: FenceMode, user: String) -> Self {
-        Self { server, mode, user, acts: None, clears: None, lingering: Vec::new() }
+        Self { server, mode, user, acts: None, run: None, clears: None, lingering: Vec::new() }
     }
 
-    /// The statement that lifts the fence.
+    /// How it fences.
     #[must_use]
-    pub fn lifts(&self) -> &'static str {
-        match self.mode {
-            FenceMode::Off | FenceMode::ReadOnly => "SET GLOBAL read_only=OFF",
-            FenceMode::Reject => "SET GLOBAL wsrep_reject_queries=NONE",
-        }
+    pub fn mode(&self) -> FenceMode {
+        self.mode
+    }
+
+    /// Fences in this way from now on.
+    pub fn fence_by(&mut self, mode: FenceMode) {
+        self.mode = mode;
     }
 
     /// Opens what is closed, and looks whether there is a fence, once nothing of what was given up can change that any more.
@@ -80,15 +84,24 @@ impl Hand {
             let alive = timeout(limit, clears.ping()).await.is_ok_and(|ping| ping.is_ok());
             self.clears = alive.then_some(clears);
         }
-        for place in [&mut self.acts, &mut self.clears] {
-            if place.is_none() {
-                *place = Some(self.server.connect(limit).await.map_err(Failure::cause)?);
-            }
+        if self.clears.is_none() {
+            self.clears = Some(self.server.connect(limit).await.map_err(Failure::cause)?);
         }
         self.settle(limit).await?;
         let variables = self.ask(VARIABLES, limit).await?;
-        let uptime = self.ask(UPTIME, limit).await?;
-        Ok(found(self.mode, &variables, &uptime))
+        Ok(Found { fenced: is_fenced(self.mode, &variables), run: self.run(limit).await? })
+    }
+
+    /// The server counts its uptime by the wall clock, which can be set: it is asked once for each connection.
+    async fn run(&mut self, limit: Duration) -> Result<Run, String> {
+        if let Some(run) = &self.run {
+            return Ok(run.clone());
+        }
+        let rows = self.ask(UPTIME, limit).await?;
+        let seconds = pairs(&rows).next().and_then(|(_, seconds)| seconds.parse().ok());
+        let run = Run::of(BootClock.now(), Duration::from_secs(seconds.unwrap_or_default()));
+        self.run = Some(run.clone());
+        Ok(run)
     }
 
     /// What the account may lack for fencing, in words.
@@ -120,7 +133,7 @@ impl Hand {
     /// # Errors
     /// The server does not answer, or refuses.
     pub async fn lift(&mut self, limit: Duration) -> Result<(), String> {
-        self.ask(self.lifts(), limit).await.map(drop)
+        self.ask(lifts(self.mode), limit).await.map(drop)
     }
 
     /// The server waits for statements that write, and for `LOCK TABLES`, before it becomes read-only. Meanwhile it lets
@@ -211,7 +224,10 @@ impl Hand {
     async fn ask(&mut self, statement: &str, limit: Duration) -> Result<Vec<Row>, String> {
         let mut conn = match self.acts.take() {
             Some(conn) => conn,
-            None => self.server.connect(limit).await.map_err(Failure::cause)?,
+            None => {
+                self.run = None;
+                self.server.connect(limit).await.map_err(Failure::cause)?
+            }
         };
         let id = conn.id();
         match timeout(limit, conn.query(statement)).await {
@@ -233,15 +249,20 @@ impl Hand {
     }
 }
 
-fn found(mode: FenceMode, variables: &[Row], uptime: &[Row]) -> Found {
+/// The statement that lifts a fence.
+#[must_use]
+pub fn lifts(mode: FenceMode) -> &'static str {
+    match mode {
+        FenceMode::Off | FenceMode::ReadOnly => "SET GLOBAL read_only=OFF",
+        FenceMode::Reject => "SET GLOBAL wsrep_reject_queries=NONE",
+    }
+}
+
+fn is_fenced(mode: FenceMode, variables: &[Row]) -> bool {
     let (name, open) = match mode {
         FenceMode::Off | FenceMode::ReadOnly => ("read_only", "OFF"),
         FenceMode::Reject => ("wsrep_reject_queries", "NONE"),
     };
     let value = pairs(variables).find(|(n, _)| n.eq_ignore_ascii_case(name));
-    let seconds = pairs(uptime).next().and_then(|(_, seconds)| seconds.parse().ok());
-    Found {
-        fenced: value.is_some_and(|(_, value)| !value.eq_ignore_ascii_case(open)),
-        run: Run::of(BootClock.now(), Duration::from_secs(seconds.unwrap_or_default())),
-    }
+    value.is_some_and(|(_, value)| !value.eq_ignore_ascii_case(open))
 }

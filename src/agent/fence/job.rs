@@ -1,5 +1,5 @@
 //! What the fencer has done on the server, one job at a time, with the marker of a fence that is ours written before and
-//! removed after.
+//! removed after. Whose a fence is that is found there is told here; what follows from that is `capitana_core::fence`'s.
 
 use std::io;
 use std::time::Duration;
@@ -7,24 +7,25 @@ use std::time::Duration;
 use capitana_core::fence::Event;
 use tokio::time::Instant;
 
-use super::hand::{Found, Hand, Pace};
+use super::hand::{Found, Hand, Pace, lifts};
 use super::marker::{Marker, Run};
+use crate::config::FenceMode;
 
 /// One thing to do.
 #[derive(Debug)]
 pub enum Job {
     /// Keep the connections ready, and see whether the server is still the same.
-    Look {
-        /// Whether the agent has just been started: a fence may be one of its earlier run.
-        first: bool,
-    },
+    Look,
     /// Set the fence.
     Set {
         /// The server's run in an earlier attempt, after which a fence that is found is ours.
         again: Option<Run>,
     },
     /// Lift it.
-    Lift,
+    Lift {
+        /// The server's run in which it was set: with that it ends.
+        of: Option<Run>,
+    },
 }
 
 /// What it is done with.
@@ -33,8 +34,12 @@ pub struct Workshop {
     hand: Hand,
     /// The file.
     marker: Marker,
+    /// How the settings have it fence. An earlier run of the agent may have done it otherwise.
+    mode: FenceMode,
     /// How long it may take.
     pace: Pace,
+    /// Whether it is known what an earlier run of the agent has left behind.
+    settled: bool,
     /// The last failure that was logged, so that it is logged once.
     failure: Option<String>,
 }
@@ -51,26 +56,44 @@ pub struct Done {
     pub took: Duration,
 }
 
+type Outcome = (Option<Event>, Option<Run>);
+
 impl Workshop {
     /// One in which nothing has been done yet.
     #[must_use]
     pub fn new(hand: Hand, marker: Marker, pace: Pace) -> Self {
-        Self { hand, marker, pace, failure: None }
+        Self { mode: hand.mode(), hand, marker, pace, settled: false, failure: None }
+    }
+
+    /// Works at this pace from now on.
+    pub fn keep(&mut self, pace: Pace) {
+        self.pace = pace;
+        self.marker.be_patient(pace.grace);
+    }
+
+    /// How the server is fenced at the moment, or would be.
+    #[must_use]
+    pub fn fences_by(&self) -> FenceMode {
+        self.hand.mode()
+    }
+
+    /// Whether there may be something to do: an agent that does not fence may have done so in an earlier run.
+    pub async fn has_work(&self) -> bool {
+        self.mode != FenceMode::Off || !matches!(self.marker.read().await, Ok(None))
     }
 
     /// Does one job.
     pub async fn work(mut self, job: Job) -> Done {
         let begun = Instant::now();
         let (event, run) = match job {
-            Job::Look { first } => self.look(first).await,
-            Job::Set { again: None } => self.set().await,
-            Job::Set { again: Some(run) } => (Some(self.set_now(&run).await), Some(run)),
-            Job::Lift => self.lift().await,
+            Job::Look => self.look().await,
+            Job::Set { again } => self.set(again).await,
+            Job::Lift { of } => self.lift(of).await,
         };
         Done { workshop: self, event, run, took: begun.elapsed() }
     }
 
-    async fn look(&mut self, first: bool) -> (Option<Event>, Option<Run>) {
+    async fn look(&mut self) -> Outcome {
         let found = match self.hand.look(self.pace.limit).await {
             Ok(found) => found,
             Err(cause) => {
@@ -78,13 +101,15 @@ impl Workshop {
                 return (None, None);
             }
         };
-        if !first {
+        if self.settled {
             self.marker.settle().await;
             return (None, Some(found.run));
         }
         match self.remember(&found).await {
-            Ok(event) => (event, Some(found.run)),
-            // The next look is the first one again.
+            Ok(event) => {
+                self.see_privileges().await;
+                (event, Some(found.run))
+            }
             Err(cause) => {
                 if self.is_news(&cause) {
                     tracing::warn!(cause, "whether a fence is that of an earlier run is not known yet");
@@ -94,29 +119,46 @@ impl Workshop {
         }
     }
 
-    /// The first look after a start.
+    /// Takes up what an earlier run has left behind.
     ///
     /// # Errors
-    /// The disk does not answer.
+    /// The disk does not answer, or the server.
     async fn remember(&mut self, found: &Found) -> Result<Option<Event>, String> {
-        let ours = found.fenced && self.is_recorded(&found.run).await?;
-        self.see_privileges().await;
-        if ours {
-            return Ok(Some(Event::Remembered));
-        }
-        self.marker.remove().await;
-        Ok(None)
+        let left = match self.recorded(&found.run).await? {
+            Some(mode) if self.is_fenced_by(mode, found).await? => Some(mode),
+            _ => None,
+        };
+        self.settled = true;
+        let Some(mode) = left else {
+            self.marker.remove().await;
+            return Ok(None);
+        };
+        self.hand.fence_by(mode);
+        Ok(Some(Event::Remembered))
     }
 
-    async fn is_recorded(&self, run: &Run) -> Result<bool, String> {
+    /// How an earlier run has fenced the server, if it did so in this run of it.
+    async fn recorded(&self, run: &Run) -> Result<Option<FenceMode>, String> {
         match self.marker.read().await {
-            Ok(recorded) => Ok(recorded.is_some_and(|recorded| recorded.is(run))),
+            Ok(recorded) => {
+                Ok(recorded.filter(|recorded| recorded.run.is(run)).map(|recorded| recorded.mode))
+            }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(error.to_string()),
             Err(error) => {
                 tracing::warn!(%error, "the record of a fence cannot be read: the fence there is counts as somebody else's");
-                Ok(false)
+                Ok(None)
             }
         }
+    }
+
+    async fn is_fenced_by(&mut self, mode: FenceMode, found: &Found) -> Result<bool, String> {
+        if mode == self.hand.mode() {
+            return Ok(found.fenced);
+        }
+        self.hand.fence_by(mode);
+        let found = self.hand.look(self.pace.limit).await;
+        self.hand.fence_by(self.mode);
+        found.map(|found| found.fenced)
     }
 
     async fn see_privileges(&mut self) {
@@ -130,40 +172,61 @@ impl Workshop {
         }
     }
 
-    async fn set(&mut self) -> (Option<Event>, Option<Run>) {
-        match self.hand.look(self.pace.limit).await {
-            Ok(found) if found.fenced => (Some(Event::FoundSet), Some(found.run)),
-            Ok(found) => (Some(self.set_now(&found.run).await), Some(found.run)),
-            Err(cause) => (Some(self.not_set(&cause)), None),
+    async fn set(&mut self, again: Option<Run>) -> Outcome {
+        let found = match self.hand.look(self.pace.limit).await {
+            Ok(found) => found,
+            Err(cause) => {
+                self.not_set(&cause);
+                return (Some(Event::NotBegun), None);
+            }
+        };
+        // A disk that does not answer holds no fence up: what it would have said is looked for later.
+        if !self.settled
+            && let Ok(Some(event)) = self.remember(&found).await
+        {
+            return (Some(event), Some(found.run));
         }
+        let is_ours = again.is_some_and(|run| run.is(&found.run));
+        let event = match found.fenced && !is_ours {
+            true => Event::FoundSet,
+            false => self.set_now(&found.run).await,
+        };
+        (Some(event), Some(found.run))
     }
 
     async fn set_now(&mut self, run: &Run) -> Event {
-        self.marker.write(run, self.hand.lifts()).await;
+        self.marker.write(run, self.hand.mode()).await;
         match self.hand.set(self.pace).await {
             Ok(()) => {
                 self.failure = None;
                 Event::Set
             }
-            Err(cause) => self.not_set(&cause),
+            Err(cause) => {
+                self.not_set(&cause);
+                Event::SetFailed
+            }
         }
     }
 
-    /// A fence that is not there any more, or never was, needs no lifting.
-    async fn lift(&mut self) -> (Option<Event>, Option<Run>) {
-        let lifted = match self.hand.look(self.pace.limit).await {
-            Ok(found) if found.fenced => self.hand.lift(self.pace.limit).await.map(|()| found.run),
-            Ok(found) => Ok(found.run),
+    /// A fence that is not there any more, or never was, needs no lifting; one that is found in another run of the server is
+    /// somebody else's.
+    async fn lift(&mut self, of: Option<Run>) -> Outcome {
+        let limit = self.pace.limit;
+        let lifted = match self.hand.look(limit).await {
+            Ok(Found { run, .. }) if of.is_some_and(|of| !of.is(&run)) => Ok((Event::Vanished, run)),
+            Ok(Found { fenced: true, run }) => self.hand.lift(limit).await.map(|()| (Event::Lifted, run)),
+            Ok(Found { fenced: false, run }) => Ok((Event::Lifted, run)),
             Err(cause) => Err(cause),
         };
         match lifted {
-            Ok(run) => {
+            Ok((event, run)) => {
                 self.failure = None;
                 self.marker.remove().await;
-                (Some(Event::Lifted), Some(run))
+                self.hand.fence_by(self.mode);
+                (Some(event), Some(run))
             }
             Err(cause) => {
-                let statement = self.hand.lifts();
+                let statement = lifts(self.hand.mode());
                 if self.is_news(&cause) {
                     tracing::error!(cause, statement, "the fence cannot be lifted, and it is tried again");
                 }
@@ -173,11 +236,10 @@ impl Workshop {
     }
 
     /// A server that is down needs no fence, and takes none: that is tried until it does.
-    fn not_set(&mut self, cause: &str) -> Event {
+    fn not_set(&mut self, cause: &str) {
         if self.is_news(cause) {
             tracing::error!(cause, "the server cannot be fenced, and it is tried again");
         }
-        Event::SetFailed
     }
 
     fn is_news(&mut self, cause: &str) -> bool {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hand::lifts;
 use crate::agent::state::{Directory, Outlives, boot};
+use crate::config::FenceMode;
 use crate::disk::Disk;
 
 /// In the agent's state directory.
@@ -42,11 +44,21 @@ impl Run {
     }
 }
 
+/// A fence of this agent's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The run of the server in which it was set.
+    pub run: Run,
+    /// How the agent fenced at that time.
+    pub mode: FenceMode,
+}
+
 /// What is in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     /// The statement that lifts the fence, for people who find the file.
     lifted_by: String,
+    mode: FenceMode,
     run: Run,
 }
 
@@ -70,10 +82,14 @@ impl Marker {
         Self { directory: directory.to_owned(), disk: Disk::default(), patience, owed: None, said: false }
     }
 
+    /// Waits for the disk for so long from now on.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Writes it, before the fence is set.
-    pub async fn write(&mut self, run: &Run, lifted_by: &str) {
-        let content = Content { lifted_by: lifted_by.to_owned(), run: run.clone() };
-        self.owe(Some(content)).await;
+    pub async fn write(&mut self, run: &Run, mode: FenceMode) {
+        self.owe(Some(Content { lifted_by: lifts(mode).to_owned(), mode, run: run.clone() })).await;
     }
 
     /// Removes it, after the fence was lifted or has ended with the server's run.
@@ -81,15 +97,15 @@ impl Marker {
         self.owe(None).await;
     }
 
-    /// The run in which it was written, if it is there.
+    /// What it says, if it is there.
     ///
     /// # Errors
     /// `TimedOut`: it will be known later. Else it cannot be read.
-    pub async fn read(&self) -> io::Result<Option<Run>> {
+    pub async fn read(&self) -> io::Result<Option<Recorded>> {
         let path = self.directory.clone();
         let content =
             self.disk.within(self.patience, move || Directory::make(&path)?.read::<Content>(FILE)).await?;
-        Ok(content.map(|content| content.run))
+        Ok(content.map(|Content { run, mode, .. }| Recorded { run, mode }))
     }
 
     /// Does what the disk did not do so far.
@@ -141,11 +157,15 @@ mod tests {
     use super::*;
     use crate::disk::PATIENCE;
 
-    const LIFTS: &str = "SET GLOBAL read_only=OFF";
+    const MODE: FenceMode = FenceMode::ReadOnly;
     const SOON: Duration = Duration::from_millis(20);
 
     fn run(began_s: u64) -> Run {
         Run::of(Duration::from_secs(began_s + 60), Duration::from_secs(60))
+    }
+
+    fn recorded() -> Recorded {
+        Recorded { run: run(1000), mode: MODE }
     }
 
     #[tokio::test]
@@ -153,8 +173,8 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let mut marker = Marker::new(&directory.path().join("state"), PATIENCE);
         assert_eq!(marker.read().await.unwrap(), None);
-        marker.write(&run(1000), LIFTS).await;
-        assert_eq!(marker.read().await.unwrap(), Some(run(1000)));
+        marker.write(&run(1000), MODE).await;
+        assert_eq!(marker.read().await.unwrap(), Some(recorded()));
         marker.remove().await;
         marker.remove().await;
         assert_eq!(marker.read().await.unwrap(), None);
@@ -163,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_else_can_read_it() {
         let directory = TempDir::new().unwrap();
-        Marker::new(directory.path(), PATIENCE).write(&run(1000), LIFTS).await;
+        Marker::new(directory.path(), PATIENCE).write(&run(1000), MODE).await;
         let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -175,7 +195,7 @@ mod tests {
         let (stuck, began) = (directory.path().join("fence.json.new"), Instant::now());
         mknodat(CWD, &stuck, FileType::Fifo, Mode::RWXU, 0).unwrap();
         let mut marker = Marker::new(directory.path(), SOON);
-        marker.write(&run(1000), LIFTS).await;
+        marker.write(&run(1000), MODE).await;
         marker.remove().await;
         assert!(began.elapsed() < PATIENCE && marker.owed.is_some());
         // Whoever reads lets the writer go on, which puts the pipe in the place of the file.
@@ -193,10 +213,10 @@ mod tests {
         let path = directory.path().join("state");
         fs::write(&path, "in the way").unwrap();
         let mut marker = Marker::new(&path, PATIENCE);
-        marker.write(&run(1000), LIFTS).await;
+        marker.write(&run(1000), MODE).await;
         fs::remove_file(&path).unwrap();
         marker.settle().await;
-        assert_eq!(marker.read().await.unwrap(), Some(run(1000)));
+        assert_eq!(marker.read().await.unwrap(), Some(recorded()));
     }
 
     #[test]

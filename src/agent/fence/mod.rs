@@ -53,26 +53,30 @@ pub struct Followed {
 pub struct Fencer {
     fence: Fence,
     mode: FenceMode,
+    /// How the server is fenced at the moment, or would be.
+    by: FenceMode,
     galera: GaleraMode,
-    /// The session timeout that is asked for; every limit is a part of it.
-    timeout: Duration,
+    /// The session timeout that is asked for.
+    asked_for: Duration,
     followed: Followed,
     peers: Peers,
     round: Option<Round>,
     /// None while a job has it.
     workshop: Option<Workshop>,
-    /// The server's run at the last look.
+    /// The server's run when it was seen last. None: what an earlier run of the agent left behind is not known yet.
     run: Option<Run>,
     look_at: Instant,
     retry_at: Option<Instant>,
     status: watch::Sender<FenceStatus>,
     metrics: Arc<AgentMetrics>,
     left: Option<WhyNot>,
+    /// Whether it has been said that the fence is being set.
+    said: bool,
     clock: BootClock,
 }
 
 impl Fencer {
-    /// A fencer for `server`, which does nothing where `fence` is off, and publishes in `status`.
+    /// A fencer for `server`, which sets no fence where `fence` is off, and publishes in `status`.
     #[must_use]
     pub fn new(
         config: &AgentConfig,
@@ -87,8 +91,9 @@ impl Fencer {
         Self {
             fence: Fence::new(config.fence_quorum, clock.now(), timeout),
             mode,
+            by: mode,
             galera: config.galera,
-            timeout,
+            asked_for: timeout,
             followed,
             peers: Peers::default(),
             round: None,
@@ -99,13 +104,16 @@ impl Fencer {
             status,
             metrics,
             left: None,
+            said: false,
             clock,
         }
     }
 
     /// Fences and lifts until the task is dropped.
     pub async fn run(mut self) {
-        if self.mode == FenceMode::Off {
+        if let Some(workshop) = &self.workshop
+            && !workshop.has_work().await
+        {
             return std::future::pending().await;
         }
         let (mut working, mut asking): (Option<Working>, Option<Asking>) = (None, None);
@@ -114,13 +122,16 @@ impl Fencer {
             self.peers.see(&self.followed.registration.borrow_and_update().others.admins);
             let (seen, now) = (self.seen(), self.clock.now());
             if working.is_none() && self.retry_at.is_none() {
-                let due = self.fence.due(&seen, now);
+                let due = if self.may_fence() { self.fence.due(&seen, now) } else { Due::Nothing };
                 working = self.begin(due);
             }
-            if asking.is_none() && self.fence.asks(&seen, now) {
+            if asking.is_none() && self.may_fence() && self.fence.asks(&seen, now) {
                 asking = Some(Box::pin(self.peers.ask(self.part(8))));
             }
             self.publish();
+            if self.has_nothing_left() {
+                return std::future::pending().await;
+            }
             let pulse = self.pulse(&seen, now);
             tokio::select! {
                 done = ready(&mut working) => { working = None; self.on(done); }
@@ -131,6 +142,15 @@ impl Fencer {
                 () = sleep(pulse) => self.retry_at = self.retry_at.filter(|at| *at > Instant::now()),
             }
         }
+    }
+
+    /// Where no fence is to be set, one that an earlier run has set is lifted all the same.
+    fn may_fence(&self) -> bool {
+        self.mode != FenceMode::Off || self.fence.why().is_some()
+    }
+
+    fn has_nothing_left(&self) -> bool {
+        self.run.is_some() && !self.may_fence()
     }
 
     fn seen(&self) -> Seen {
@@ -164,27 +184,29 @@ impl Fencer {
     fn pulse(&self, seen: &Seen, now: Duration) -> Duration {
         let next = self.fence.look_again(seen, now).map_or(LOOK, |at| at.saturating_sub(now));
         let retry = self.retry_at.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
-        next.min(retry).min(heartbeat(self.timeout))
+        next.min(retry).min(heartbeat(self.timeout()))
     }
 
     fn begin(&mut self, due: Due) -> Option<Working> {
+        let said = std::mem::replace(&mut self.said, matches!(due, Due::Set { .. }));
         let job = match due {
             Due::Set { why, again } => {
-                if !again {
+                if !said {
                     tracing::warn!(%why, "fencing the server");
                 }
                 Job::Set { again: self.run.clone().filter(|_| again) }
             }
-            Due::Lift => Job::Lift,
+            Due::Lift => Job::Lift { of: self.run.clone() },
             Due::Leave(why_not) => {
                 self.leave(why_not);
                 return None;
             }
-            Due::Nothing if self.may_look() => Job::Look { first: self.run.is_none() },
+            Due::Nothing if self.may_look() => Job::Look,
             Due::Nothing => return None,
         };
         self.look_at = Instant::now() + LOOK;
-        let workshop = self.workshop.take()?;
+        let mut workshop = self.workshop.take()?;
+        workshop.keep(pace(self.timeout()));
         self.publish();
         Some(Box::pin(workshop.work(job)))
     }
@@ -192,7 +214,7 @@ impl Fencer {
     /// A look that is under way must not hold up the fence: none is begun when that may be due soon.
     fn may_look(&self) -> bool {
         let held = self.followed.lease.borrow().standing(self.clock.now()) <= Standing::Held;
-        Instant::now() >= self.look_at && (held || self.fence.is_set())
+        Instant::now() >= self.look_at && (held || self.fence.is_set() || !self.may_fence())
     }
 
     fn leave(&mut self, why_not: WhyNot) {
@@ -201,7 +223,8 @@ impl Fencer {
         }
     }
 
-    fn on(&mut self, done: Done) {
+    fn on(&mut self, mut done: Done) {
+        done.event = self.vanished(&done).or(done.event);
         match &done.event {
             Some(Event::Set) => {
                 self.metrics.fences.inc();
@@ -223,38 +246,40 @@ impl Fencer {
             Some(Event::Remembered) => {
                 tracing::warn!("the server was fenced by an earlier run of this agent");
             }
-            Some(Event::SetFailed | Event::LiftFailed) => {
+            Some(Event::NotBegun | Event::SetFailed | Event::LiftFailed) => {
                 self.metrics.fence_failures.inc();
                 self.retry_at = Some(Instant::now() + self.part(12));
             }
-            Some(Event::Vanished) | None => {}
+            Some(Event::Vanished) => tracing::warn!("the server was restarted, which has lifted the fence"),
+            None => {}
         }
         if let Some(event) = done.event {
             self.fence.on(event);
         }
-        self.see_run(done.run);
+        self.run = done.run.or(self.run.take());
+        self.by = done.workshop.fences_by();
         self.workshop = Some(done.workshop);
     }
 
-    /// A fence ends with the run of the server in which it was set.
-    fn see_run(&mut self, run: Option<Run>) {
-        let Some(run) = run else { return };
-        let restarted = self.run.as_ref().is_some_and(|before| !before.is(&run));
-        if restarted && self.fence.why().is_some() {
-            tracing::warn!("the server was restarted, which has lifted the fence");
-            self.fence.on(Event::Vanished);
-        }
-        self.run = Some(run);
+    /// A fence ends with the run of the server in which it was set. Whoever sets or lifts one sees to that.
+    fn vanished(&self, done: &Done) -> Option<Event> {
+        let before = self.run.as_ref().filter(|_| done.event.is_none() && self.fence.why().is_some())?;
+        done.run.as_ref().filter(|run| !before.is(run)).map(|_| Event::Vanished)
     }
 
     fn publish(&self) {
         self.metrics.fenced.set(i64::from(self.fence.is_set()));
-        let (why, mode, set) = (self.fence.why(), self.mode, self.fence.is_set());
-        self.status.send_if_modified(|status| status.update(why, mode, set));
+        let (why, by, set) = (self.fence.why(), self.by, self.fence.is_set());
+        self.status.send_if_modified(|status| status.update(why, by, set));
     }
 
     fn part(&self, of: u32) -> Duration {
-        self.timeout / of
+        self.timeout() / of
+    }
+
+    /// The session timeout, of which every limit is a part: ZooKeeper may have granted another than was asked for.
+    fn timeout(&self) -> Duration {
+        self.followed.lease.borrow().timeout().unwrap_or(self.asked_for)
     }
 }
 

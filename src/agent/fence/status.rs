@@ -38,8 +38,7 @@ impl FenceStatus {
         match (why, &mut self.fenced) {
             (None, None) => false,
             (None, Some(_)) => {
-                self.fenced = None;
-                self.lifted = Some((Instant::now(), by));
+                self.lifted = self.fenced.take().map(|fenced| (Instant::now(), fenced.by));
                 true
             }
             (Some(_), Some(fenced)) if fenced.confirmed || !confirmed => false,

@@ -201,6 +201,7 @@ impl Guard {
                 database.fenced = true;
                 Event::Set
             }
+            (Due::Set { again: false, .. }, false) if ctx.random.between(0, 1) == 0 => Event::NotBegun,
             (Due::Set { .. }, false) => Event::SetFailed,
             (Due::Lift, true) => {
                 database.fenced = false;
@@ -209,7 +210,7 @@ impl Guard {
             _ => Event::LiftFailed,
         };
         ctx.say(|| format!("fence: {due:?} ends with {event:?}"));
-        if matches!(event, Event::SetFailed | Event::LiftFailed) {
+        if matches!(event, Event::NotBegun | Event::SetFailed | Event::LiftFailed) {
             self.retry_at = ctx.now + self.timeout / 12;
         }
         self.fence.on(event);
