@@ -11,7 +11,9 @@ use capitana::agent::{
     Registered, RegistrationStatus, SteppedDown, Tuning,
 };
 use capitana::clock::BootClock;
+use capitana::config::FenceMode;
 use capitana::live::ConfigStatus;
+use capitana_core::fence::Why;
 use capitana_core::health::Proof;
 use capitana_core::lease::Lease;
 use capitana_core::{Epoch, HostPort, Link};
@@ -179,4 +181,13 @@ fn a_server_that_is_unfit_is_neither_primary_nor_replica() {
 fn without_zookeeper_nobody_says_that_it_is_the_primary() {
     let zookeeper = Link::Down("no server answers".to_owned());
     assert_eq!(probes(&Agent { zookeeper, ..PRIMARY }.view()), [true, false, true]);
+}
+
+#[test]
+fn a_fenced_server_is_nobody_to_go_to() {
+    let mut fence = FenceStatus::default();
+    fence.update(Some(Why::Alone), FenceMode::ReadOnly, true);
+    let mut view = PRIMARY.view();
+    view.candidate.fence = watch::channel(fence).1;
+    assert_eq!(probes(&view), [false, false, false]);
 }

@@ -1,9 +1,10 @@
 //! Puts together who this agent is to the others: its znode's data from the settings, its GUID and incarnation from the
-//! state directory, and the way to ZooKeeper, which begins with an earlier agent's session.
+//! state directory, the way to ZooKeeper, which begins with an earlier agent's session, and what that agent has learnt.
 
 use capitana_core::MemberData;
 
 use super::connect::Remembering;
+use super::learning::Learning;
 use super::requests::Member;
 use super::state::{self, Host, Place};
 use crate::config::AgentConfig;
@@ -14,7 +15,7 @@ use crate::error::{Error, Origin};
 ///
 /// # Errors
 /// Another agent has the directory, or ZooKeeper is not named.
-pub(super) async fn take(config: &AgentConfig) -> Result<(Member, Remembering), Error> {
+pub(super) async fn take(config: &AgentConfig) -> Result<(Member, Remembering, Learning), Error> {
     let connector = connector(config)?;
     let place = Place {
         zookeeper: connector.servers.clone(),
@@ -29,7 +30,8 @@ pub(super) async fn take(config: &AgentConfig) -> Result<(Member, Remembering), 
         sessions: Vec::new(),
         data: MemberData { incarnation: identity.incarnation, ..place.member },
     };
-    Ok((member, Remembering::new(connector, state, identity.session)))
+    let learning = Learning::new(state.clone(), identity.learnt);
+    Ok((member, Remembering::new(connector, state, identity.session), learning))
 }
 
 fn connector(config: &AgentConfig) -> Result<ZooKeeperConnector, Error> {

@@ -7,6 +7,7 @@ mod candidate;
 mod connect;
 mod fence;
 mod identity;
+mod learning;
 mod metrics;
 mod monitor;
 mod notice;
@@ -115,17 +116,18 @@ impl Agent {
         service: Service,
     ) -> Result<Self, Error> {
         let (follow, config) = (live.follow(), live.config());
-        let (member, connector) = identity::take(config).await?;
+        let (member, connector, learning) = identity::take(config).await?;
         let (metrics, stop) = (Arc::new(metrics), CancellationToken::new());
         let (fence, fenced) = watch::channel(FenceStatus::default());
         let (tune, tuning) = watch::channel(Tuning::of(config));
-        let (monitor, health) = Monitor::new(tuning.clone(), fenced.clone(), Arc::clone(&metrics));
+        let (monitor, health) =
+            Monitor::new(tuning.clone(), fenced.clone(), learning.learnt(), Arc::clone(&metrics));
         let (word, stepped_down) = watch::channel(None);
         let candidate =
             Candidate { health, stepped_down, stop: stop.clone(), tuning: tuning.clone(), fence: fenced };
         let (heart, lease) = Heart::new();
         let (registrant, registration) =
-            AgentRegistrant::new(member, candidate.clone(), Arc::clone(&metrics));
+            AgentRegistrant::new(member, candidate.clone(), learning.others(), Arc::clone(&metrics));
         let session_timeout = config.common.zookeeper_session_timeout;
         let registrar = Registrar::new(registrant, heart, metrics.link.clone(), session_timeout, seed());
         let followed = Followed {
@@ -144,6 +146,7 @@ impl Agent {
         };
         let (addresses, side) = (vec![config.advertise.to_string()], metrics.side.clone());
         let (side, side_view) = Side::join(&config.common, "agent", addresses, side, follow).unzip();
+        tokio::spawn(learning.run(config.galera, candidate.health.clone(), registration.clone()));
         let view = AgentView {
             node: config.common.node_name.clone(),
             server: server_name(&config.server),

@@ -16,6 +16,7 @@ use super::fence::FenceStatus;
 use super::metrics::{AgentMetrics, CheckResult};
 use super::poll::{Checked, Reports, poll};
 use super::server::{Failure, Server};
+use super::state::Learnt;
 use super::status::{HealthStatus, LastCheck, RegistrationStatus};
 use super::tuning::Tuning;
 use super::wire::keep;
@@ -53,14 +54,18 @@ pub struct Watched {
 }
 
 impl Monitor {
-    /// A monitor, and where it publishes.
+    /// A monitor that goes by what was `learnt` before, and where it publishes.
     #[must_use]
     pub fn new(
         mut tuning: watch::Receiver<Tuning>,
         fence: watch::Receiver<FenceStatus>,
+        learnt: &Learnt,
         metrics: Arc<AgentMetrics>,
     ) -> (Self, watch::Receiver<HealthStatus>) {
-        let health = Health::new(tuning.borrow_and_update().rules, BootClock.now());
+        let mut health = Health::new(tuning.borrow_and_update().rules, BootClock.now());
+        if learnt.galera {
+            health.recall_galera();
+        }
         let (status, published) = watch::channel(HealthStatus::of(&health, SystemTime::now()));
         let (clock, orders) = (BootClock, watch::channel(None).0);
         (

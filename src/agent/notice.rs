@@ -18,16 +18,16 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Nothing has happened yet. Also answers where it is published.
+    /// Nothing has happened yet, but that an earlier run has read of these others. Also answers where it is published.
     #[must_use]
-    pub fn new(metrics: Arc<AgentMetrics>) -> (Self, watch::Receiver<RegistrationStatus>) {
+    pub fn new(metrics: Arc<AgentMetrics>, others: Others) -> (Self, watch::Receiver<RegistrationStatus>) {
         let first = RegistrationStatus {
             zookeeper: Link::NeverUp(None),
             registered: None,
             leads: false,
             withdrawn: false,
             may_lead: true,
-            others: Others::default(),
+            others,
             rival: None,
         };
         let (status, published) = watch::channel(first);

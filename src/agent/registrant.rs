@@ -38,14 +38,15 @@ pub struct Seen {
 }
 
 impl AgentRegistrant {
-    /// `member`, which does as `candidate` wishes, and where it publishes.
+    /// `member`, which does as `candidate` wishes, and where it publishes. `others` are those that an earlier run has read of.
     #[must_use]
     pub fn new(
         member: Member,
         candidate: Candidate,
+        others: Others,
         metrics: Arc<AgentMetrics>,
     ) -> (Self, watch::Receiver<RegistrationStatus>) {
-        let (notice, published) = Notice::new(metrics);
+        let (notice, published) = Notice::new(metrics, others);
         (Self { member, candidate, notice, first: None }, published)
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use capitana_core::health::{Health, Proof, Reading, Verdict};
 use capitana_core::registration::OwnZnode;
 use capitana_core::{Epoch, HostPort, Link};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::canary::CanaryStatus;
@@ -71,7 +71,7 @@ pub struct RegistrationStatus {
     /// Whether a znode may lead clients to the server, also one that the agent does not know of.
     #[serde(skip)]
     pub may_lead: bool,
-    /// The other candidates, as far as was read.
+    /// The other candidates, as far as was read, also by an earlier run of the agent.
     #[serde(skip)]
     pub others: Others,
     /// Whose znode keeps the agent from registering, for people.
@@ -79,7 +79,7 @@ pub struct RegistrationStatus {
 }
 
 /// The other candidates of a reading.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Others {
     /// How many there are.
     pub count: usize,

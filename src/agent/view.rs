@@ -130,6 +130,9 @@ impl AdminView for AgentView {
     }
 
     fn probe(&self, probe: Probe) -> Option<Result<String, String>> {
+        if let Some(fenced) = &self.candidate.fence.borrow().fenced {
+            return Some(Err(format!("{} is fenced: {}", self.node, fenced.why)));
+        }
         let fit = self.candidate.health.borrow().fit;
         Some(match (probe, fit, self.leads()) {
             (Probe::Fit, true, _) => Ok(format!("{} is fit to lead", self.node)),
@@ -150,7 +153,7 @@ impl AdminView for AgentView {
     }
 
     fn more_help(&self) -> &'static str {
-        "/         200 while the server is fit, else 503 (as clustercheck)\n\
+        "/         200 while the server is fit and not fenced, else 503 (as clustercheck)\n\
          /primary  200 while it is the primary, else 503\n\
          /replica  200 while it is fit and not the primary, else 503\n\
          POST /step-down, POST /rejoin: leave the election, come back; from this host only\n"

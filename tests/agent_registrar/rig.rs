@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capitana::agent::{
-    AgentMetrics, AgentRegistrant, CanaryStatus, Candidate, FenceStatus, HealthStatus, Member,
+    AgentMetrics, AgentRegistrant, CanaryStatus, Candidate, FenceStatus, HealthStatus, Member, Others,
     RegistrationStatus, SteppedDown, Tuning,
 };
 use capitana::clock::BootClock;
@@ -84,7 +84,8 @@ impl Rig {
             tuning: Tuning::fixed(delay),
             fence: watch::channel(FenceStatus::default()).1,
         };
-        let (registrant, status) = AgentRegistrant::new(member, candidate, Arc::clone(&metrics));
+        let (registrant, status) =
+            AgentRegistrant::new(member, candidate, Others::default(), Arc::clone(&metrics));
         let registrar =
             Registrar::new(registrant, Heart::new().0, metrics.link.clone(), Duration::from_secs(6), 1);
         let task = tokio::spawn(registrar.run(zookeeper.clone()));

@@ -110,6 +110,11 @@ impl Health {
         }
     }
 
+    /// The server has said to an earlier run of the agent that it is a Galera node.
+    pub fn recall_galera(&mut self) {
+        self.was_galera = true;
+    }
+
     /// Judges by these rules from now on. What was counted so far counts on, and nothing changes before the next event.
     pub fn follow(&mut self, rules: Rules) {
         self.rules = rules;

@@ -240,12 +240,14 @@ impl Registration {
         Change::None
     }
 
-    /// Whatever was asked of the old session is not waited for: what it did shows in the first reading.
+    /// Whatever was asked of the old session is not waited for: what it did shows in the first reading. Where there was
+    /// certainly no znode before, there is none.
     fn session_is(&mut self, session: Option<i64>) -> Change {
+        let unsure = self.may_lead();
         let lost = self.znode.take();
         self.link_up = session.is_some();
         let outdated = self.outdated || matches!(self.in_flight, Some(Request::Update(_)));
-        *self = Self { wanted: self.wanted, session, link_up: self.link_up, outdated, ..Self::new() };
+        *self = Self { wanted: self.wanted, session, link_up: self.link_up, outdated, unsure, ..Self::new() };
         lost.map_or(Change::None, Change::Lost)
     }
 

@@ -39,6 +39,14 @@ fn galera() -> Reading {
 }
 
 #[test]
+fn a_node_that_was_galeras_under_an_earlier_agent_is_no_ordinary_server_without_its_provider() {
+    let mut health = health(Galera::Auto);
+    health.recall_galera();
+    assert!(health.objection(&plain()).is_some());
+    assert_eq!(health.objection(&galera()), None);
+}
+
+#[test]
 fn a_server_without_a_provider_or_without_the_variable_is_an_ordinary_one() {
     assert_eq!(health(Galera::Auto).objection(&plain()), None);
     let mysql = reading(&[("read_only", "OFF"), ("super_read_only", "OFF"), ("innodb_read_only", "OFF")]);

@@ -217,6 +217,20 @@ fn what_is_there_when_a_session_goes_on_may_lead_until_it_was_read() {
 }
 
 #[test]
+fn who_certainly_has_no_znode_has_none_when_the_session_is_over() {
+    let mut agent = Registration::new();
+    agent.on(Event::SessionBegan(SESSION));
+    agent.next_request();
+    agent.on(seen(&[]));
+    agent.on(Event::LinkDown);
+    agent.on(Event::SessionOver);
+    assert!(!agent.may_lead());
+    let mut registered = registered();
+    registered.on(Event::SessionOver);
+    assert!(registered.may_lead());
+}
+
+#[test]
 fn a_znode_that_is_left_over_may_lead_until_it_is_removed() {
     let mut agent = Registration::new();
     agent.on(Event::SessionBegan(SESSION));

@@ -1,5 +1,5 @@
-//! What becomes of a fence when the server does not answer, is restarted, or its agent is started anew with other settings:
-//! one ordinary server, whose agent is cut off from a ZooKeeper that serves everybody else.
+//! What becomes of a fence when the server does not answer, is restarted, or its agent is started anew: ordinary servers, of
+//! which the agent of one is cut off from ZooKeeper.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
@@ -16,26 +16,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// As README says it of plain servers.
 const PRIVILEGES: &str = "READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS";
 
-struct Alone {
+/// The first server of a lab, and its agent.
+struct Fenced {
     lab: Lab,
     directory: TempDir,
 }
 
-impl Alone {
-    /// A server that is a candidate, whose agent fences it without asking anybody.
-    async fn new(builder: Builder) -> Self {
+impl Fenced {
+    /// A candidate, whose agent fences it without asking anybody.
+    async fn alone(builder: Builder) -> Self {
+        Self::new(builder.galera(1), "false").await
+    }
+
+    async fn new(builder: Builder, quorum: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let config = format!("--config={}", directory.path().join("agent.toml").display());
-        let builder = builder.plain().galera(1).zookeeper(1).agents(true).doors().agent_argument(&config);
-        fences(&directory, "read-only");
+        let builder = builder.plain().zookeeper(1).agents(true).doors().agent_argument(&config);
+        fences(&directory, "read-only", quorum);
         let lab = builder.start(&Progress::stderr()).await.unwrap();
-        let alone = Self { lab, directory };
-        alone.sql(&format!("GRANT {PRIVILEGES} ON *.* TO {MONITOR}@'%'")).await;
-        alone.sql("SET GLOBAL read_only=OFF").await;
+        let server = Self { lab, directory };
+        server.sql(&format!("GRANT {PRIVILEGES} ON *.* TO {MONITOR}@'%'")).await;
+        server.sql("SET GLOBAL read_only=OFF").await;
         // Its connections have the privileges they were opened with.
-        alone.restart_agent().await;
-        alone.agent("is a candidate", |agent| agent.registered.is_some()).await;
-        alone
+        server.restart_agent().await;
+        server.agent("is a candidate", |agent| agent.registered.is_some()).await;
+        server
     }
 
     async fn restart_agent(&self) {
@@ -81,8 +86,8 @@ impl Alone {
 }
 
 /// Has an agent that is started from now on fence in this mode.
-fn fences(directory: &TempDir, mode: &str) {
-    let settings = format!("fence = \"{mode}\"\nfence-quorum = false\n");
+fn fences(directory: &TempDir, mode: &str, quorum: &str) {
+    let settings = format!("fence = \"{mode}\"\nfence-quorum = {quorum}\n");
     fs::write(directory.path().join("agent.toml"), settings).unwrap();
 }
 
@@ -93,62 +98,94 @@ async fn wait_said(process: &Process, what: &str) {
 
 #[tokio::test]
 async fn a_server_that_stood_still_when_it_should_have_been_fenced_is_fenced_once_it_answers() {
-    let alone = Alone::new(Lab::builder()).await;
-    let node = &alone.lab.nodes()[0];
-    alone.lab.doors()[0].cut();
+    let server = Fenced::alone(Lab::builder()).await;
+    let node = &server.lab.nodes()[0];
+    server.lab.doors()[0].cut();
     node.freeze().await.unwrap();
-    wait_said(&alone.lab.agents()[0], "the server cannot be fenced").await;
+    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
     node.thaw().unwrap();
-    alone.is_fenced().await;
-    alone.is_back().await;
-    assert!(!alone.is_read_only().await);
-    alone.lab.shutdown().await.unwrap();
+    server.is_fenced().await;
+    server.is_back().await;
+    assert!(!server.is_read_only().await);
+    server.lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_was_down_when_it_should_have_been_fenced_is_fenced_once_it_is_back() {
+    let server = Fenced::alone(Lab::builder()).await;
+    let node = &server.lab.nodes()[0];
+    server.lab.doors()[0].cut();
+    node.signal(Signal::KILL).unwrap();
+    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
+    node.wait_exit(PATIENCE).await.unwrap();
+    node.start().await.unwrap();
+    server.is_fenced().await;
+    server.is_back().await;
+    assert!(!server.is_read_only().await);
+    server.lab.shutdown().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_is_restarted_while_its_agent_is_cut_off_is_fenced_anew_and_let_go_on_return() {
-    let alone = Alone::new(Lab::builder()).await;
-    let (node, agent) = (&alone.lab.nodes()[0], &alone.lab.agents()[0]);
-    alone.lab.doors()[0].cut();
-    alone.is_fenced().await;
-    alone.is_older_than_its_uptime_is_exact().await;
+    let server = Fenced::alone(Lab::builder()).await;
+    let (node, agent) = (&server.lab.nodes()[0], &server.lab.agents()[0]);
+    server.lab.doors()[0].cut();
+    server.is_fenced().await;
+    server.is_older_than_its_uptime_is_exact().await;
     node.signal(Signal::KILL).unwrap();
     node.wait_exit(PATIENCE).await.unwrap();
     node.start().await.unwrap();
     wait_said(agent, "the server was restarted, which has lifted the fence").await;
-    alone.is_fenced().await;
-    alone.is_back().await;
-    assert!(!alone.is_read_only().await);
-    alone.lab.shutdown().await.unwrap();
+    server.is_fenced().await;
+    server.is_back().await;
+    assert!(!server.is_read_only().await);
+    server.lab.shutdown().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_came_back_read_only_by_its_own_settings_is_left_so() {
-    let alone = Alone::new(Lab::builder().server_option("read_only", "ON")).await;
-    let node = &alone.lab.nodes()[0];
-    alone.lab.doors()[0].cut();
+    let server = Fenced::alone(Lab::builder().server_option("read_only", "ON")).await;
+    let node = &server.lab.nodes()[0];
+    server.lab.doors()[0].cut();
     node.signal(Signal::KILL).unwrap();
-    wait_said(&alone.lab.agents()[0], "the server cannot be fenced").await;
+    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
     node.wait_exit(PATIENCE).await.unwrap();
     node.start().await.unwrap();
-    wait_said(&alone.lab.agents()[0], "that is left to whoever has set it").await;
-    alone.is_back().await;
-    alone.agent("finds the server read-only", |agent| agent.reason.contains("read_only")).await;
-    assert!(alone.is_read_only().await);
-    alone.lab.shutdown().await.unwrap();
+    wait_said(&server.lab.agents()[0], "that is left to whoever has set it").await;
+    server.is_back().await;
+    server.agent("finds the server read-only", |agent| agent.reason.contains("read_only")).await;
+    assert!(server.is_read_only().await);
+    server.lab.shutdown().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_fence_is_lifted_by_an_agent_that_was_started_anew_not_to_fence() {
-    let alone = Alone::new(Lab::builder()).await;
-    let agent = &alone.lab.agents()[0];
-    alone.lab.doors()[0].cut();
-    alone.is_fenced().await;
-    fences(&alone.directory, "off");
-    alone.restart_agent().await;
+    let server = Fenced::alone(Lab::builder()).await;
+    let agent = &server.lab.agents()[0];
+    server.lab.doors()[0].cut();
+    server.is_fenced().await;
+    fences(&server.directory, "off", "false");
+    server.restart_agent().await;
     wait_said(agent, "the server was fenced by an earlier run of this agent").await;
-    assert!(alone.is_read_only().await);
-    alone.is_back().await;
-    assert!(!alone.is_read_only().await);
-    alone.lab.shutdown().await.unwrap();
+    assert!(server.is_read_only().await);
+    server.is_back().await;
+    assert!(!server.is_read_only().await);
+    server.lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_is_started_anew_while_it_is_cut_off_knows_whom_to_ask() {
+    let server = Fenced::new(Lab::builder().galera(2), "true").await;
+    let (first, second) = (&server.lab.agents()[0], &server.lab.agents()[1]);
+    let registered = async || second.status().await.ok()?.registered.map(drop);
+    wait_until(PATIENCE, "there is another candidate", registered).await.unwrap();
+    // What is learnt is written down a moment later.
+    let learnt = first.directory().join("state/agent.json");
+    let written = async || fs::read_to_string(&learnt).ok()?.contains(":9308").then_some(());
+    wait_until(PATIENCE, "the first agent has written down where the other is", written).await.unwrap();
+    server.lab.doors()[0].cut();
+    server.restart_agent().await;
+    server.is_fenced().await;
+    server.is_back().await;
+    server.lab.shutdown().await.unwrap();
 }

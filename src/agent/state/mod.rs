@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::status::Others;
 use crate::control::SavedSession;
 use crate::disk::{Disk, PATIENCE};
 use crate::error::{Error, Origin};
@@ -37,6 +38,18 @@ pub struct Identity {
     pub incarnation: Option<u64>,
     /// The session of the agent that ran here before, if it can be gone on with.
     pub session: Option<SavedSession>,
+    /// What was learnt before.
+    pub learnt: Learnt,
+}
+
+/// What an agent has learnt of its server and of the election: true until it learns something else.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learnt {
+    /// Whether the server has said that it is a Galera node.
+    pub galera: bool,
+    /// The other candidates of the last reading.
+    pub others: Others,
 }
 
 /// Where a session is good for: with another place or other data its znode would be wrong.
@@ -57,8 +70,16 @@ struct Kept {
     incarnation: u64,
     /// Where the directory was made: a copy of it elsewhere is another node's.
     host: Host,
-    #[serde(default)]
+    #[serde(flatten)]
+    known: Known,
+}
+
+/// The part that changes while the agent runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Known {
     session: Option<KeptSession>,
+    learnt: Learnt,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +93,7 @@ struct KeptSession {
 /// The state directory, for as long as the agent runs.
 #[derive(Debug, Clone)]
 pub struct State {
-    session: watch::Sender<Option<KeptSession>>,
+    known: watch::Sender<Known>,
     boot: Option<String>,
     place: Place,
 }
@@ -86,11 +107,12 @@ pub async fn open(path: &Path, host: Host, place: Place) -> Result<(Option<State
     // A disk that is stuck does not keep the agent from starting.
     match Disk::default().within(PATIENCE, move || start(&directory, on)).await {
         Ok((lock, directory, kept)) => {
-            let session = kept.session.as_ref().filter(|kept| kept.is_good(&place, boot().as_deref()));
+            let session = kept.known.session.as_ref().filter(|kept| kept.is_good(&place, boot().as_deref()));
             let identity = Identity {
                 guid: kept.guid.clone(),
                 incarnation: Some(kept.incarnation),
                 session: session.map(|kept| kept.session.clone()),
+                learnt: kept.known.learnt.clone(),
             };
             Ok((Some(State::keep(lock, directory, kept, place)), identity))
         }
@@ -101,7 +123,8 @@ pub async fn open(path: &Path, host: Host, place: Place) -> Result<(Option<State
                 cause = %error,
                 "the state directory cannot be used: after a restart the agent will not know itself again (state-directory)"
             );
-            Ok((None, Identity { guid: Uuid::new_v4().to_string(), incarnation: None, session: None }))
+            let guid = Uuid::new_v4().to_string();
+            Ok((None, Identity { guid, incarnation: None, session: None, learnt: Learnt::default() }))
         }
     }
 }
@@ -130,7 +153,7 @@ fn start(path: &Path, host: Host) -> io::Result<(File, Directory, Kept)> {
     });
     let kept = match known {
         Some(kept) => Kept { incarnation: kept.incarnation.saturating_add(1), ..kept },
-        None => Kept { guid: Uuid::new_v4().to_string(), incarnation: 1, host, session: None },
+        None => Kept { guid: Uuid::new_v4().to_string(), incarnation: 1, host, known: Known::default() },
     };
     directory.replace(FILE, &kept, Outlives::Machine)?;
     Ok((lock, directory, kept))
@@ -144,33 +167,37 @@ impl KeptSession {
 
 impl State {
     fn keep(lock: File, directory: Directory, kept: Kept, place: Place) -> Self {
-        let (session, sessions) = watch::channel(None);
-        tokio::spawn(write_on(lock, Arc::new(directory), kept, sessions));
-        Self { session, boot: boot(), place }
+        let (known, news) = watch::channel(kept.known.clone());
+        tokio::spawn(write_on(lock, Arc::new(directory), kept, news));
+        Self { known, boot: boot(), place }
     }
 
     /// Keeps `session` for the next start.
     pub fn remember(&self, session: SavedSession) {
         if let Some(boot) = self.boot.clone() {
             let place = self.place.clone();
-            self.session.send_replace(Some(KeptSession { boot, place, session }));
+            self.known.send_modify(|known| known.session = Some(KeptSession { boot, place, session }));
         }
+    }
+
+    /// Keeps what was learnt for the next start.
+    pub fn learn(&self, learn: impl FnOnce(&mut Learnt)) {
+        self.known.send_if_modified(|known| {
+            let before = known.learnt.clone();
+            learn(&mut known.learnt);
+            before != known.learnt
+        });
     }
 }
 
-/// Writes each session down, off the thread of the checks and pings: a disk may be stuck.
-async fn write_on(
-    _lock: File,
-    directory: Arc<Directory>,
-    mut kept: Kept,
-    mut sessions: watch::Receiver<Option<KeptSession>>,
-) {
-    while sessions.changed().await.is_ok() {
-        kept.session.clone_from(&sessions.borrow_and_update());
+/// Writes each change down, off the thread of the checks and pings: a disk may be stuck.
+async fn write_on(_lock: File, directory: Arc<Directory>, mut kept: Kept, mut news: watch::Receiver<Known>) {
+    while news.changed().await.is_ok() {
+        kept.known.clone_from(&news.borrow_and_update());
         let (directory, kept) = (Arc::clone(&directory), kept.clone());
         let written = spawn_blocking(move || directory.replace(FILE, &kept, Outlives::Machine)).await;
         if let Err(error) = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
-            tracing::warn!(cause = %error, "the session is not kept: a killed agent will not go on with it (state-directory)");
+            tracing::warn!(cause = %error, "the session, and what was learnt, is not kept: an agent that is started anew will not know it (state-directory)");
         }
     }
 }

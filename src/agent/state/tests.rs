@@ -39,7 +39,7 @@ async fn remember(path: &Path, state: &State) {
     state.remember(saved());
     let there = || {
         let kept: Option<Kept> = Directory::make(path).unwrap().read(FILE).unwrap();
-        kept.is_some_and(|kept| kept.session.is_some())
+        kept.is_some_and(|kept| kept.known.session.is_some())
     };
     while !there() {
         tokio::task::yield_now().await;
@@ -54,8 +54,22 @@ async fn a_restarted_agent_is_the_same_node_in_its_next_incarnation_with_its_ses
     assert_eq!((first.incarnation, first.session), (Some(1), None));
     remember(&path, &state).await;
     let second = reopen(&path, state, place()).await;
-    let again = Identity { guid: first.guid, incarnation: Some(2), session: Some(saved()) };
+    let session = Some(saved());
+    let again = Identity { guid: first.guid, incarnation: Some(2), session, learnt: Learnt::default() };
     assert_eq!(second, again);
+}
+
+#[tokio::test]
+async fn what_was_learnt_is_known_after_a_restart() {
+    let directory = TempDir::new().unwrap();
+    let (state, first) = open_here(directory.path()).await;
+    assert_eq!(first.learnt, Learnt::default());
+    let others = Others { count: 2, admins: vec!["db2:9308".parse().unwrap()] };
+    state.learn(|learnt| *learnt = Learnt { galera: true, others: others.clone() });
+    // What is written last has what was learnt before.
+    remember(directory.path(), &state).await;
+    let second = reopen(directory.path(), state, place()).await;
+    assert_eq!(second.learnt, Learnt { galera: true, others });
 }
 
 #[tokio::test]
@@ -112,7 +126,7 @@ async fn a_file_that_cannot_be_understood_is_put_aside_for_a_new_identity() {
         guid: "g".to_owned(),
         incarnation: 1,
         host: Host::here("db1"),
-        session: None,
+        known: Known::default(),
     });
     let half = whole.unwrap()[..20].to_vec();
     for garbage in [half, Vec::new(), vec![0xff; 4096], b"{\"guid\":1}".to_vec()] {

@@ -18,7 +18,7 @@ settings! {
         #[arg(env = "CAPITANA_SERVER", value_name = "ADDRESS", default_value = "127.0.0.1:3306")]
         restart server: Text<ServerAddress>,
 
-        /// The account with which the server is checked; it needs no privilege but for the canary
+        /// The account with which the server is checked; it needs no privilege but for the canary, for `fence` and for `--step-down --wait`
         #[arg(env = "CAPITANA_USER", value_name = "NAME", default_value = "capitana")]
         restart user: Text<Name>,
 
