@@ -6,35 +6,27 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
 
 use rustix::process::Signal;
-use support::{Proxy, Start, connect, error_of, free_address, read_packet};
-use tempfile::TempDir;
+use support::{Proxy, SettingsFile, Start, connect, error_of, free_address, read_packet};
 
 /// A proxy with a settings file that can be changed.
 struct Reloading {
     proxy: Proxy,
-    file: PathBuf,
-    _directory: TempDir,
+    file: SettingsFile,
 }
 
 impl Reloading {
     /// With a primary that is absent, and these lines.
     fn new(lines: &str) -> Self {
-        let directory = TempDir::new().unwrap();
-        let file = directory.path().join("proxy.toml");
-        fs::write(&file, format!("primary = \"{}\"\n{lines}", free_address())).unwrap();
-        let proxy = Start::with(&["--config", file.to_str().unwrap()]).start();
-        Self { proxy, file, _directory: directory }
+        let file = SettingsFile::new(&format!("primary = \"{}\"\n{lines}", free_address()));
+        let proxy = Start::with(&["--config", file.path()]).start();
+        Self { proxy, file }
     }
 
     /// Has the file's text changed, and the proxy read it.
     fn change(&self, from: &str, to: &str) {
-        let text = fs::read_to_string(&self.file).unwrap();
-        assert!(text.contains(from));
-        fs::write(&self.file, text.replace(from, to)).unwrap();
-        self.proxy.signal(Signal::HUP);
+        self.file.change(from, to, &self.proxy);
     }
 
     /// How long the next client waits, as its error says.
@@ -88,7 +80,7 @@ fn a_file_that_is_broken_leaves_the_old_settings_and_is_named_with_its_line() {
 #[test]
 fn a_file_that_is_gone_leaves_the_old_settings() {
     let running = Reloading::new("hold-timeout = \"150ms\"\n");
-    fs::remove_file(&running.file).unwrap();
+    fs::remove_file(running.file.path()).unwrap();
     running.proxy.signal(Signal::HUP);
     running.proxy.log_line("settings not reloaded: the old ones stay in effect");
     assert!(running.waits().contains("150ms"));

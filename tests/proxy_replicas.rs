@@ -14,42 +14,19 @@ use std::sync::{Mutex, mpsc};
 
 use capitana::control::Coordinator;
 use serde_json::{Value, json};
-use support::{Client, Start, Stub, accept_login, connect, error_of, get, metric, read_packet, until};
-use world::World;
+use support::{
+    Client, SettingsFile, Start, Stub, accept_login, connect, error_of, get, metric, read_packet, until,
+};
+use world::{World, data};
 
 /// A proxy with a second listener.
 async fn follow(flags: &[&str]) -> World {
     World::new(Start::with(flags).replicas()).await
 }
 
-/// What a capitana agent's znode says of a server, and more.
-fn data(stub: &Stub, more: &Value) -> String {
-    let mut data = json!({"host": stub.address.ip(), "port": stub.address.port()});
-    data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    data.to_string()
-}
-
 impl World {
     fn readers(&self) -> SocketAddr {
         self.proxy.replica_listen.unwrap()
-    }
-
-    /// Registers a server.
-    async fn join(&self, stub: &Stub) -> (String, i64) {
-        self.register(&data(stub, &json!({}))).await
-    }
-
-    /// Waits until these serve.
-    fn serving(&self, stubs: &[&Stub]) -> Value {
-        let mut expected: Vec<_> = stubs.iter().map(|stub| stub.address.to_string()).collect();
-        expected.sort();
-        self.proxy.status(&format!("{expected:?} serve"), |status| {
-            let members = status["replicas"]["members"].as_array().unwrap().iter();
-            let mut found: Vec<_> =
-                members.map(|member| member["upstream"].as_str().unwrap().to_owned()).collect();
-            found.sort();
-            found == expected
-        })
     }
 }
 
@@ -247,6 +224,69 @@ async fn a_member_that_lags_serves_again_when_its_queue_is_half_of_the_limit() {
             ends.ends();
         }
     }
+    world.end().await;
+}
+
+/// A proxy with this line in its settings file. Its next look at ZooKeeper comes long after every deadline of a test.
+async fn follow_patiently(line: &str) -> (World, SettingsFile) {
+    let file = SettingsFile::new(line);
+    let start = Start::with(&["--zookeeper-session-timeout", "10m"]).flag("--config", file.path());
+    (World::new(start.replicas()).await, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_that_is_changed_holds_without_another_look_at_zookeeper() {
+    let primary = Stub::echo();
+    let (world, file) = follow_patiently("replica-fallback = \"primary\"").await;
+    world.join(&primary).await;
+    world.serving(&[&primary]);
+    file.change("\"primary\"", "\"none\"", &world.proxy);
+    world.serving(&[]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_that_is_changed_holds_while_zookeeper_is_down() {
+    let primary = Stub::echo();
+    let (world, file) = follow_patiently("replica-fallback = \"primary\"").await;
+    world.join(&primary).await;
+    world.serving(&[&primary]);
+    world.lab.zookeepers()[0].kill().await.unwrap();
+    world.proxy.status("the loss is noticed", |status| status["election"]["connected"] == false);
+    file.change("\"primary\"", "\"none\"", &world.proxy);
+    world.serving(&[]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_set_holds_at_once_and_for_lags_to_come() {
+    let (primary, slow) = (Stub::echo(), Stub::echo());
+    let (world, file) = follow_patiently("# max-lag = 100").await;
+    let lagging = |lag: u64| data(&slow, &json!({"lag": lag}));
+    world.join(&primary).await;
+    let member = world.register(&lagging(3)).await;
+    world.serving(&[&slow]);
+    assert!(world.session.write(&member.0, lagging(101).as_bytes()).await.unwrap());
+    file.change("# max-lag", "max-lag", &world.proxy);
+    world.serving(&[&primary]);
+    assert!(world.session.write(&member.0, lagging(50).as_bytes()).await.unwrap());
+    world.serving(&[&slow]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_for_the_lags_that_are_known_while_zookeeper_does_not_answer() {
+    let (primary, slow) = (Stub::echo(), Stub::echo());
+    let (world, file) = follow_patiently("# max-lag = 100").await;
+    world.join(&primary).await;
+    world.register(&data(&slow, &json!({"lag": 101}))).await;
+    world.serving(&[&slow]);
+    world.lab.zookeepers()[0].freeze().await.unwrap();
+    file.change("# max-lag", "max-lag", &world.proxy);
+    world.serving(&[&primary]);
+    file.change("= 100", "= 300", &world.proxy);
+    world.serving(&[&slow]);
+    world.lab.zookeepers()[0].thaw().unwrap();
     world.end().await;
 }
 

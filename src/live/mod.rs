@@ -80,8 +80,8 @@ impl<D: Daemon> Live<D> {
         self.warn();
     }
 
-    /// Has the daemon take over by this whatever holds from now on: before log, `/status` or the service manager say that
-    /// it holds.
+    /// Has whatever holds from now on handed over to the daemon by this: before log, `/status` or the service manager say
+    /// that it holds.
     pub fn applied_by(&mut self, apply: impl Fn(&D::Config) + Send + 'static) {
         self.apply = Some(Box::new(apply));
     }

@@ -1,6 +1,8 @@
-//! Puts the election's decisions into effect: shuts the route, has the barrier led before it is opened, and writes the
-//! election's part in `/status`. It owns the pure `Election` and does no IO.
+//! Puts the election's decisions into effect, and the rules for replicas as they are set: shuts the route, has the barrier
+//! led before it is opened, and writes the election's part in `/status`. It owns the pure `Election` and does no IO.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ pub struct Director {
     replicas: Replicas,
     status: watch::Sender<ElectionStatus>,
     path: String,
+    /// Rings when others are set.
+    settings: watch::Receiver<()>,
     /// Lines about members that are not followed.
     skips: RateLimit,
     /// Lines about how many more there are.
@@ -58,10 +62,12 @@ impl Director {
     /// A director of the election at `path`, and where its status is published.
     #[must_use]
     pub fn new(shared: Arc<Shared>, path: String) -> (Self, watch::Receiver<ElectionStatus>) {
+        let settings = shared.subscribe_settings();
         let election = Election::new(shared.config.load().allow_upstreams.clone());
         let (status, receiver) = watch::channel(snapshot(&path, &election));
         let (skips, summaries) = (RateLimit::new(1, EXAMPLES), RateLimit::new(1, 1));
-        (Self { shared, election, replicas: Replicas::default(), status, path, skips, summaries }, receiver)
+        let replicas = Replicas::default();
+        (Self { shared, election, replicas, status, path, settings, skips, summaries }, receiver)
     }
 
     /// Takes in what the follower saw.
@@ -99,6 +105,33 @@ impl Director {
     #[must_use]
     pub fn minds_lags(&self) -> bool {
         self.shared.config.load().replica_rules.max_lag.is_some()
+    }
+
+    /// Puts settings into effect that change while `future` is waited for, by what is known of the election.
+    pub async fn meanwhile<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut future => return done,
+                () = self.settings_changed() => self.publish(),
+            }
+        }
+    }
+
+    /// Puts settings into effect as they change, until `minds_lags` is not what it was. Dropping the future loses nothing.
+    pub async fn minds_lags_otherwise_than(&mut self, minded: bool) {
+        while self.minds_lags() == minded {
+            self.settings_changed().await;
+            self.publish();
+        }
+    }
+
+    async fn settings_changed(&mut self) {
+        // The bell is there as long as `shared`.
+        if self.settings.changed().await.is_err() {
+            pending::<()>().await;
+        }
     }
 
     fn lost(&self, followed: Option<Epoch>) {

@@ -1,9 +1,10 @@
 //! Follows the election: keeps a ZooKeeper session, reads the path after each event and now and then without one, looks
 //! in between whether what was read still holds, and tells the `Director`. It decides nothing: what a reading means is
-//! `capitana_core::Election`'s.
+//! `capitana_core::Election`'s. Whatever it waits for, the `Director` puts settings that change meanwhile into effect.
 
 use std::time::Duration;
 
+use capitana_core::RawView;
 use capitana_core::backoff::Backoff;
 use capitana_core::election::Event;
 use futures_util::future::select;
@@ -28,14 +29,14 @@ pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: D
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1, seed);
     let look = connector.session_timeout / LOOKS;
     loop {
-        match connector.connect().await {
+        match director.meanwhile(connector.connect()).await {
             Ok(session) => {
                 let cause = Session { session, path: &path, look }.follow(&mut director, &mut backoff).await;
                 director.on(Event::LinkDown(cause));
             }
             Err(error) => director.on(Event::LinkDown(format!("{}: {}", error.what, error.cause))),
         }
-        sleep(backoff.wait()).await;
+        director.meanwhile(sleep(backoff.wait())).await;
     }
 }
 
@@ -52,33 +53,33 @@ impl<C: Coordinator> Session<'_, C> {
     async fn follow(&self, director: &mut Director, backoff: &mut Backoff) -> String {
         director.on(Event::LinkUp);
         loop {
-            let next = tokio::select! {
-                biased;
-                link = self.session.link_changed() => Next::Link(link),
-                read = timeout(READ_LIMIT, self.read(director.minds_lags())) => match read {
-                    Ok(Ok((view, watch))) => {
-                        backoff.reset();
-                        let pzxid = view.pzxid;
-                        director.on(Event::Read(view));
-                        self.await_change(pzxid, watch, director).await
-                    }
-                    Ok(Err(error)) if error.outcome == Outcome::SessionOver => Next::Link(LinkState::Over),
-                    Ok(Err(error)) => {
-                        director.on(Event::ReadFailed(error.to_string()));
-                        pause(&self.session, backoff.wait()).await
-                    }
-                    Err(_) => {
-                        director.on(Event::ReadFailed(format!("ZooKeeper: no answer within {READ_LIMIT:?}")));
-                        Next::Read
-                    }
-                },
+            let closely = director.minds_lags();
+            let next = match director.meanwhile(self.read_unless_lost(closely)).await {
+                Reading::Link(link) => Next::Link(link),
+                Reading::Ended(Ok((view, watch))) => {
+                    backoff.reset();
+                    let pzxid = view.pzxid;
+                    director.on(Event::Read(view));
+                    self.await_change((pzxid, closely), watch, director).await
+                }
+                Reading::Ended(Err(error)) if error.outcome == Outcome::SessionOver => {
+                    Next::Link(LinkState::Over)
+                }
+                Reading::Ended(Err(error)) => {
+                    director.on(Event::ReadFailed(error.to_string()));
+                    director.meanwhile(pause(&self.session, backoff.wait())).await
+                }
+                Reading::TooLong => {
+                    director.on(Event::ReadFailed(format!("ZooKeeper: no answer within {READ_LIMIT:?}")));
+                    Next::Read
+                }
             };
             match next {
                 Next::Read | Next::Link(LinkState::Connected) => {}
                 Next::Link(LinkState::Over) => return "the session is over".to_owned(),
                 Next::Link(LinkState::Disconnected) => {
                     director.on(Event::LinkDown("no server answers".to_owned()));
-                    if !reconnected(&self.session).await {
+                    if !director.meanwhile(reconnected(&self.session)).await {
                         return "the session is over".to_owned();
                     }
                     director.on(Event::LinkUp);
@@ -87,8 +88,16 @@ impl<C: Coordinator> Session<'_, C> {
         }
     }
 
+    async fn read_unless_lost(&self, closely: bool) -> Reading {
+        tokio::select! {
+            biased;
+            link = self.session.link_changed() => Reading::Link(link),
+            read = timeout(READ_LIMIT, self.read(closely)) => read.map_or(Reading::TooLong, Reading::Ended),
+        }
+    }
+
     /// A server answers with what it knows; `sync` first, so that what it knows is what the leader knew at that moment.
-    async fn read(&self, closely: bool) -> Result<(capitana_core::RawView, Watch), CoordinatorError> {
+    async fn read(&self, closely: bool) -> Result<(RawView, Watch), CoordinatorError> {
         self.session.sync(self.path).await?;
         // A watch for each candidate only where their lags matter.
         match closely {
@@ -97,20 +106,33 @@ impl<C: Coordinator> Session<'_, C> {
         }
     }
 
-    /// Waits until the path has to be read again. Meanwhile it looks whether the view still holds.
-    async fn await_change(&self, pzxid: i64, mut watch: Watch, director: &mut Director) -> Next {
+    /// Waits until the path has to be read again, which was read like this. Meanwhile it looks whether the view still holds.
+    async fn await_change(
+        &self,
+        (pzxid, closely): (i64, bool),
+        mut watch: Watch,
+        director: &mut Director,
+    ) -> Next {
         let reread = Instant::now() + REREAD;
         while Instant::now() < reread {
             tokio::select! {
                 link = self.session.link_changed() => return Next::Link(link),
                 () = &mut watch => return Next::Read,
+                // Also where it changed during the reading: this looks at how it is, and waits for no bell to say so.
+                () = director.minds_lags_otherwise_than(closely) => return Next::Read,
                 () = sleep(self.look) => {}
             }
-            let looked = tokio::select! {
-                biased;
-                link = self.session.link_changed() => return Next::Link(link),
-                () = &mut watch => return Next::Read,
-                looked = timeout(READ_LIMIT, self.list()) => looked,
+            let looked = async {
+                tokio::select! {
+                    biased;
+                    link = self.session.link_changed() => Err(Next::Link(link)),
+                    () = &mut watch => Err(Next::Read),
+                    looked = timeout(READ_LIMIT, self.list()) => Ok(looked),
+                }
+            };
+            let looked = match director.meanwhile(looked).await {
+                Ok(looked) => looked,
+                Err(next) => return next,
             };
             match looked {
                 Ok(Ok(children)) if children.pzxid == pzxid => {
@@ -129,6 +151,14 @@ impl<C: Coordinator> Session<'_, C> {
         self.session.sync(self.path).await?;
         self.session.children(self.path).await
     }
+}
+
+/// How a reading ended.
+enum Reading {
+    Ended(Result<(RawView, Watch), CoordinatorError>),
+    TooLong,
+    /// It was given up for this.
+    Link(LinkState),
 }
 
 /// What to do next.

@@ -201,7 +201,7 @@ fn start_follower(shared: &Arc<Shared>) -> Option<(watch::Receiver<ElectionStatu
 /// Who keeps the settings, and has everybody follow them.
 fn keeper(mut live: Live<ProxySettings>, shared: &Arc<Shared>, service: Service) -> Keeper<ProxySettings> {
     let shared = Arc::clone(shared);
-    live.applied_by(move |config| shared.config.store(Arc::new(config.clone())));
+    live.applied_by(move |config| shared.take_over(config.clone()));
     Keeper::new(live, service)
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use capitana_core::pulse::Pulse;
 use capitana_core::replicas::Serving;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::amends::Amends;
@@ -26,8 +26,11 @@ use crate::disk::Disk;
 
 /// Shared by the acceptors, the workers and the control tasks.
 pub struct Shared {
-    /// The settings in effect; those that can change while the proxy runs are read where they are used.
+    /// The settings in effect; those that can change while the proxy runs are read where they are used. `take_over` alone
+    /// writes them.
     pub config: ArcSwap<ProxyConfig>,
+    /// Rings after each change of them.
+    settings: watch::Sender<()>,
     /// Where new sessions go.
     pub routes: RouteTable,
     /// Where those go that only read.
@@ -81,6 +84,7 @@ impl Shared {
             descriptors,
             dialler: Dialler::new(&config),
             config: ArcSwap::from_pointee(config),
+            settings: watch::Sender::new(()),
             routes,
             replicas: ReplicaTable::new(Serving::default()),
             metrics,
@@ -92,6 +96,18 @@ impl Shared {
             pulse: Mutex::default(),
             started,
         }
+    }
+
+    /// Has these settings hold from now on, and tells whoever has to do something for it.
+    pub fn take_over(&self, config: ProxyConfig) {
+        self.config.store(Arc::new(config));
+        self.settings.send_replace(());
+    }
+
+    /// Rings after each change of the settings. Subscribe first and load second, so that no change is missed.
+    #[must_use]
+    pub fn subscribe_settings(&self) -> watch::Receiver<()> {
+        self.settings.subscribe()
     }
 
     /// As whom servers are asked. None: nobody is to ask.

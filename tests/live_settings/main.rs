@@ -180,7 +180,7 @@ async fn a_file_that_waits_for_a_restart_keeps_no_version_of_zookeepers_out() {
 }
 
 #[tokio::test]
-async fn what_holds_is_in_effect_before_it_is_said_to_hold() {
+async fn what_holds_is_handed_over_before_it_is_said_to_hold() {
     let zookeeper = FakeZooKeeper::new();
     let mut proxy = Proxy::new(&zookeeper, "", &[]);
     let (applied, status) = (Arc::new(Mutex::new(Vec::new())), proxy.live.status());

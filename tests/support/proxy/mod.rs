@@ -14,6 +14,7 @@ mod kernel;
 mod mysql;
 mod pair;
 mod random;
+mod settings_file;
 mod stub;
 mod wait;
 
@@ -25,5 +26,6 @@ pub use kernel::{descriptors, half_closed, resident, time_waits_to};
 pub use mysql::{error_of, greeting, login, ok, packet, read_packet};
 pub use pair::{handing_over, nothing_is_left, pair, read_all};
 pub use random::{Random, digest, seed};
+pub use settings_file::SettingsFile;
 pub use stub::{Stub, accept_login};
 pub use wait::{DEADLINE, pause, until};
