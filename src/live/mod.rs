@@ -10,7 +10,7 @@ pub mod metrics;
 mod status;
 pub mod store;
 
-use capitana_core::liveconfig::{Choice, LiveConfig, Revision};
+use capitana_core::liveconfig::{Choice, LiveConfig, Revision, Sight};
 use clap::ArgMatches;
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -35,6 +35,8 @@ pub struct Live<D: Daemon> {
     documents: Documents,
     holds: Together<D>,
     zookeeper: LiveConfig,
+    /// Why the last reading of ZooKeeper does not count.
+    unreadable: Option<String>,
     /// The daemon's znode of settings, where there is one.
     path: Option<String>,
     log: Option<LogControl>,
@@ -66,6 +68,7 @@ impl<D: Daemon> Live<D> {
             documents,
             holds,
             zookeeper: LiveConfig::default(),
+            unreadable: None,
             path,
             log: None,
             apply: None,
@@ -145,11 +148,13 @@ impl<D: Daemon> Live<D> {
         };
         match watched {
             Watched::Nothing => return,
-            Watched::Unreadable(why) => return self.publish(|status| status.unreadable(why)),
+            Watched::Unreadable(why) => return self.cannot_read(why),
             Watched::Read(current) => {
                 let readable = self.status.borrow().standing != Standing::Unreadable;
-                if !self.zookeeper.see(current) && readable {
-                    return;
+                match self.zookeeper.see(current) {
+                    Sight::Older => return self.saw_older(),
+                    Sight::Same if readable => return,
+                    Sight::Same | Sight::New => self.unreadable = None,
                 }
             }
         }
@@ -159,6 +164,24 @@ impl<D: Daemon> Live<D> {
             tracing::error!(error, "settings in ZooKeeper not looked at: the old ones stay in effect");
             self.publish(|status| status.unreadable(error));
         }
+    }
+
+    fn cannot_read(&mut self, why: String) {
+        self.publish(|status| status.unreadable(why.clone()));
+        self.unreadable = Some(why);
+    }
+
+    /// That is logged once, and not for each reading.
+    fn saw_older(&mut self) {
+        let path = self.path.as_deref().unwrap_or_default();
+        let why = format!(
+            "ZooKeeper {path}: settings that are older than ones already seen; they are not used (restart this process if \
+             ZooKeeper was set up anew, or restored from a backup)"
+        );
+        if self.unreadable.as_ref() != Some(&why) {
+            tracing::warn!("{why}");
+        }
+        self.cannot_read(why);
     }
 
     /// Uses what can be used of this file and of what is in ZooKeeper.
@@ -214,11 +237,15 @@ impl<D: Daemon> Live<D> {
                 "settings in ZooKeeper refused: none of this version applies"
             );
         }
-        let was_read = self.zookeeper.was_read();
+        let (was_read, unreadable) = (self.zookeeper.was_read(), self.unreadable.clone());
         let lines = status::lines(&self.holds.loaded.effective, &restart);
         self.publish(|status| {
             if was_read {
                 status.read(newest, revision.as_ref(), refused);
+            }
+            // A file that is read again changes nothing about that.
+            if let Some(why) = unreadable {
+                status.unreadable(why);
             }
             status.restart_needed = restart;
             status.lines = lines;

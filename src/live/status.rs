@@ -22,7 +22,7 @@ pub enum Standing {
     Applied,
     /// The newest version cannot be used, and why is said; the newest one that can is in use, if there is one.
     Refused,
-    /// ZooKeeper does not let them be read; what was in use stays so.
+    /// ZooKeeper does not let them be read, or shows older ones than before; what was in use stays so.
     Unreadable,
 }
 
@@ -103,7 +103,7 @@ impl ConfigStatus {
         self.error = refused.map(|refused| refused.why);
     }
 
-    /// ZooKeeper does not let it be read.
+    /// What ZooKeeper shows cannot be read, or is not believed.
     pub(super) fn unreadable(&mut self, why: String) {
         self.standing = Standing::Unreadable;
         self.error = Some(why);

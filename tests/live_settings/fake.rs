@@ -56,6 +56,14 @@ impl FakeZooKeeper {
         self.change(|state| state.current = None);
     }
 
+    /// Sets it up anew: there is nothing in it, and its zxids begin again.
+    pub(crate) fn set_up_anew(&self) {
+        self.change(|state| {
+            let changed = std::mem::take(&mut state.changed);
+            *state = State { readable: true, changed, ..State::default() };
+        });
+    }
+
     pub(crate) fn let_read(&self, readable: bool) {
         self.change(|state| state.readable = readable);
     }

@@ -4,7 +4,7 @@
 
 mod fake;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use capitana::side::Part;
 use clap::{Args, Command};
 use fake::FakeZooKeeper;
 use tempfile::TempDir;
+use tracing::subscriber::{DefaultGuard, set_default};
 
 /// A proxy's settings, and what is between them and ZooKeeper.
 struct Proxy {
@@ -52,6 +53,13 @@ impl Proxy {
                 return before;
             }
         }
+    }
+
+    /// Has the log of this thread written to a file, until the guard is dropped.
+    fn log(&self) -> (PathBuf, DefaultGuard) {
+        let path = self.file.with_extension("log");
+        let file = Arc::new(File::create(&path).unwrap());
+        (path, set_default(tracing_subscriber::fmt().with_writer(file).finish()))
     }
 
     fn status(&self) -> ConfigStatus {
@@ -151,6 +159,65 @@ async fn settings_that_may_not_be_read_leave_everything_as_it_is() {
     let status = proxy.look().await;
     assert_eq!((status.standing, status.version), (Standing::Unreadable, Some(0)));
     assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+    zookeeper.let_read(true);
+    assert_eq!(proxy.look().await.standing, Standing::Applied);
+}
+
+#[tokio::test]
+async fn settings_of_a_zookeeper_that_was_set_up_anew_are_not_used_and_why_is_said_once() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    for text in ["hold-timeout = \"4s\"", "hold-timeout = \"5s\""] {
+        zookeeper.write(text, true);
+    }
+    proxy.look().await;
+    zookeeper.set_up_anew();
+    zookeeper.write("hold-timeout = \"9s\"", true);
+    let (log, _logging) = proxy.log();
+    for _ in 0..2 {
+        let status = proxy.look().await;
+        assert_eq!((status.standing, status.version), (Standing::Unreadable, Some(1)));
+        let error = status.error.unwrap();
+        assert!(error.contains("/capitana/config/proxy") && error.contains("restart"), "{error}");
+        assert_eq!(proxy.config().hold_timeout, 5 * SECOND);
+        assert!(proxy.live.reload());
+    }
+    assert_eq!(proxy.status().standing, Standing::Unreadable);
+    let said = fs::read_to_string(log).unwrap();
+    assert_eq!(said.matches("older than ones already seen").count(), 1, "{said}");
+
+    let mut restarted = Proxy::new(&zookeeper, "", &[]);
+    assert_eq!(restarted.look().await.standing, Standing::Applied);
+    assert_eq!(restarted.config().hold_timeout, 9 * SECOND);
+}
+
+#[tokio::test]
+async fn settings_that_are_as_new_as_before_are_good_again() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    let texts = ["hold-timeout = \"4s\"", "hold-timeout = \"5s\"", "hold-timeout = \"6s\""];
+    texts[..2].iter().for_each(|text| zookeeper.write(*text, true));
+    let before = proxy.look().await;
+    zookeeper.set_up_anew();
+    zookeeper.write(texts[0], true);
+    assert_eq!(proxy.look().await.standing, Standing::Unreadable);
+    zookeeper.write(texts[1], true);
+    assert_eq!(proxy.look().await, before);
+    zookeeper.write(texts[2], true);
+    assert_eq!(proxy.look().await.standing, Standing::Applied);
+    assert_eq!(proxy.config().hold_timeout, 6 * SECOND);
+}
+
+#[tokio::test]
+async fn a_file_that_is_read_again_does_not_let_zookeeper_be_read() {
+    let zookeeper = FakeZooKeeper::new();
+    let mut proxy = Proxy::new(&zookeeper, "", &[]);
+    zookeeper.write("hold-timeout = \"5s\"", true);
+    proxy.look().await;
+    zookeeper.let_read(false);
+    let before = proxy.look().await;
+    assert!(proxy.live.reload());
+    assert_eq!(proxy.status(), before);
     zookeeper.let_read(true);
     assert_eq!(proxy.look().await.standing, Standing::Applied);
 }

@@ -48,6 +48,18 @@ pub struct Choice<T> {
     pub refused: Option<Refused>,
 }
 
+/// What a reading is beside those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It says something new, which counts from now on.
+    New,
+    /// It says what was known.
+    Same,
+    /// It is from before another one, and does not count. A server that lags behind shows what was; so does, until its zxids
+    /// have come as far, a ZooKeeper that was set up anew or restored.
+    Older,
+}
+
 /// What a process knows of the settings in ZooKeeper, and which it uses.
 #[derive(Debug, Clone, Default)]
 pub struct LiveConfig {
@@ -78,18 +90,20 @@ impl LiveConfig {
         self.in_use.as_ref()
     }
 
-    /// Takes a reading in; none: there is no znode. Answers whether it says something new. A server that lags behind
-    /// can show what was before: that is not taken.
-    pub fn see(&mut self, current: Option<Current>) -> bool {
+    /// Takes a reading in; none: there is no znode.
+    pub fn see(&mut self, current: Option<Current>) -> Sight {
         let first = !std::mem::replace(&mut self.was_read, true);
         let gone = if self.current.is_some() { self.newest + 1 } else { self.newest };
         let zxid = current.as_ref().map_or(gone, |current| current.revision.zxid);
-        if zxid < self.newest || (current == self.current && !first) {
-            return false;
+        if zxid < self.newest {
+            return Sight::Older;
+        }
+        if current == self.current && !first {
+            return Sight::Same;
         }
         self.newest = zxid;
         self.current = current;
-        true
+        Sight::New
     }
 
     /// Chooses the newest version that `judge` can make something of. `judge` is given none for the process's own settings

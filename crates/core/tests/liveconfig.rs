@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-use capitana_core::liveconfig::{Choice, Current, LiveConfig, Revision};
+use capitana_core::liveconfig::{Choice, Current, LiveConfig, Revision, Sight};
 use proptest::prelude::*;
 
 fn revision(zxid: i64, version: i32, text: &str) -> Revision {
@@ -85,10 +85,31 @@ fn a_server_that_lags_behind_changes_nothing() {
 fn what_was_read_before_says_nothing_new() {
     let mut live = LiveConfig::default();
     assert!(!live.was_read());
-    assert!(live.see(None) && live.was_read());
-    assert!(!live.see(None));
-    assert!(live.see(current(revision(5, 0, "good"), None)));
-    assert!(!live.see(current(revision(5, 0, "good"), None)));
+    assert_eq!(live.see(None), Sight::New);
+    assert!(live.was_read());
+    assert_eq!(live.see(None), Sight::Same);
+    assert_eq!(live.see(current(revision(5, 0, "good"), None)), Sight::New);
+    assert_eq!(live.see(current(revision(5, 0, "good"), None)), Sight::Same);
+}
+
+#[test]
+fn what_is_older_than_what_was_seen_is_called_so_until_something_as_new_is_seen() {
+    let mut live = LiveConfig::default();
+    let seen = current(revision(5, 3, "good"), None);
+    live.see(seen.clone());
+    assert_eq!(live.see(current(revision(4, 0, "set up anew"), None)), Sight::Older);
+    assert_eq!(live.see(current(revision(4, 0, "set up anew"), None)), Sight::Older);
+    assert_eq!(live.see(seen), Sight::Same);
+    assert_eq!(live.see(current(revision(6, 1, "better"), None)), Sight::New);
+}
+
+#[test]
+fn what_is_written_in_a_zookeeper_that_was_set_up_anew_and_found_empty_is_older() {
+    let mut live = LiveConfig::default();
+    live.see(current(revision(5, 3, "good"), None));
+    assert_eq!(live.see(None), Sight::New);
+    assert_eq!(live.see(current(revision(5, 0, "set up anew"), None)), Sight::Older);
+    assert_eq!(live.see(None), Sight::Same);
 }
 
 #[test]
