@@ -125,6 +125,15 @@ fn a_command_is_run_again_after_pauses_that_grow_and_not_before() {
     }
 }
 
+/// One whose command has failed for the last time at 100.1 s and gives its place up.
+fn leaving() -> Supervisor {
+    let mut supervisor = supervisor(Restart::OnFailure, Some(1), false);
+    supervisor.on_turn(Some(TOKEN), lease(100.0));
+    assert!(matches!(supervisor.order(s(100.0)), Some(Order::Start(..))));
+    supervisor.on_ended(Exit::Code(1), s(100.1));
+    supervisor
+}
+
 #[test]
 fn after_so_many_failures_in_a_row_another_host_has_its_turn() {
     let mut supervisor = supervisor(Restart::OnFailure, Some(2), false);
@@ -136,8 +145,30 @@ fn after_so_many_failures_in_a_row_another_host_has_its_turn() {
         assert_eq!(supervisor.wish() == Wish::Withdraw, failure == 2);
         now += s(60.0);
     }
+    supervisor.on_turn(None, lease(now.as_secs_f64()));
     assert_eq!(supervisor.order(now), None);
     assert_eq!(supervisor.wish(), Wish::Register, "it takes a place at the end of the line");
+}
+
+#[test]
+fn a_place_that_is_given_up_is_not_used_again_though_nobody_has_heard_that_it_is_gone() {
+    let mut supervisor = leaving();
+    for now in [s(160.0), s(161.0)] {
+        supervisor.on_turn(Some(TOKEN), lease(now.as_secs_f64()));
+        assert_eq!(supervisor.order(now), None);
+        assert_eq!((supervisor.wish(), supervisor.wake_at(now)), (Wish::Withdraw, None));
+    }
+    supervisor.on_turn(None, lease(162.0));
+    assert_eq!((supervisor.order(s(162.0)), supervisor.wish()), (None, Wish::Register));
+}
+
+#[test]
+fn a_place_that_is_gone_is_not_taken_anew_before_the_pause_is_over() {
+    let mut supervisor = leaving();
+    supervisor.on_turn(None, lease(100.2));
+    let until = supervisor.wake_at(s(100.2)).unwrap();
+    assert_eq!((supervisor.order(until - s(0.01)), supervisor.wish()), (None, Wish::Withdraw));
+    assert_eq!((supervisor.order(until), supervisor.wish()), (None, Wish::Register));
 }
 
 #[test]

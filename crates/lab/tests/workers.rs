@@ -182,5 +182,7 @@ async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
     good.start().await.unwrap();
     wait_said(&good, "runs").await;
     assert!(bad.log_tail(100).contains("the place is given up"), "{}", bad.log_tail(20));
+    let again = async || (bad.log_tail(100).matches("in line").count() == 2).then_some(());
+    wait_until(PATIENCE, "it stands in line anew", again).await.unwrap();
     lab.shutdown().await.unwrap();
 }

@@ -54,7 +54,8 @@ enum Phase {
     Running { epoch: Epoch, since: Duration },
     /// It was told to end; `killed`: it was told so by force. `lost`: the turn is lost or in doubt.
     Ending { epoch: Epoch, killed: bool, lost: bool },
-    /// Nothing runs, and the place is given up until this time.
+    /// Nothing runs, and the place is given up: until this time, and until it is known to be gone. Its deletion may have been
+    /// carried out and not answered, so that the turn, as far as is known here, is another's already.
     Leaving { until: Duration },
     /// Nothing runs, and nothing will.
     Over(End),
@@ -125,7 +126,7 @@ impl Supervisor {
                 None
             }
             Phase::Waiting { from } if now >= from => self.start(now),
-            Phase::Leaving { until } if now >= until => {
+            Phase::Leaving { until } if now >= until && self.turn.is_none() => {
                 self.phase = Phase::Waiting { from: now };
                 None
             }
