@@ -107,10 +107,11 @@ impl Keeper {
         wake_at.saturating_sub(now).min(self.service.beat().unwrap_or(LOOK)).min(LOOK)
     }
 
-    /// A command that is to end is allowed no more time, whatever the lease says: it may be that of another session.
+    /// The guard is told how long the lease lasts now. After `act`, so that the supervisor knows whose lease it is: the
+    /// registrar says that the turn is over before it opens another session, and so before that one's first heartbeat.
     fn limit(&self, lease: &Lease) {
         if let (true, Some(command), Some(limits)) =
-            (self.supervisor.runs(), &self.command, Limits::of(lease))
+            (self.supervisor.lasts_with_the_lease(), &self.command, Limits::of(lease))
         {
             command.limit(limits);
         }

@@ -110,6 +110,32 @@ fn who_is_asked_to_stop_twice_does_not_wait_for_the_command() {
 }
 
 #[test]
+fn a_command_that_is_asked_to_stop_has_its_grace_while_zookeeper_answers_and_the_turn_is_its_own() {
+    let mut supervisor = running(false);
+    assert!(supervisor.lasts_with_the_lease());
+    supervisor.on_stop();
+    assert_eq!(supervisor.order(s(101.0)), Some(Order::End(GRACE)));
+    for now in [103.5, 106.0, 109.0] {
+        supervisor.on_turn(Some(TOKEN), lease(now));
+        assert_eq!(supervisor.order(s(now)), None);
+        assert!(supervisor.lasts_with_the_lease(), "at {now}");
+    }
+    supervisor.on_turn(None, lease(109.5));
+    assert!(!supervisor.lasts_with_the_lease(), "the lease may be that of another session");
+    assert_eq!(supervisor.order(s(109.5)), Some(Order::Kill));
+    supervisor.on_turn(Some(TOKEN), lease(109.6));
+    assert!(!supervisor.lasts_with_the_lease(), "it is to be dead");
+}
+
+#[test]
+fn a_command_that_is_ended_in_doubt_is_allowed_no_more_time_by_what_zookeeper_says_then() {
+    let mut supervisor = running(false);
+    assert_eq!(supervisor.order(s(103.2)), Some(Order::End(GRACE)));
+    supervisor.on_turn(Some(TOKEN), lease(103.3));
+    assert!(!supervisor.lasts_with_the_lease());
+}
+
+#[test]
 fn a_command_is_run_again_after_pauses_that_grow_and_not_before() {
     let mut supervisor = running(false);
     let (mut now, mut last) = (s(101.0), Duration::ZERO);

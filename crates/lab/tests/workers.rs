@@ -169,6 +169,20 @@ async fn a_command_gets_the_signals_that_are_meant_for_it_and_leaves_nothing_beh
 }
 
 #[tokio::test]
+async fn a_command_that_is_asked_to_end_has_its_grace_and_not_only_what_is_left_of_the_lease() {
+    let lab = lab().await;
+    // More than the session timeout of 2 s: no single lease lasts for so long.
+    let script = "trap 'sleep 3; echo finished; exit 0' TERM; echo runs; while :; do sleep 0.1; done";
+    let worker =
+        worker(&lab, "patient", &["--name", "patient", "--grace", "20s", "--", "bash", "-c", script]);
+    worker.start().await.unwrap();
+    wait_said(&worker, "runs").await;
+    assert!(worker.stop().await.unwrap().success());
+    assert!(worker.log_tail(100).lines().any(|line| line == "finished"), "{}", worker.log_tail(20));
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
     let lab = lab().await;
     let bad = worker(

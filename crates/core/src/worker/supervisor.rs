@@ -201,9 +201,16 @@ impl Supervisor {
         }
     }
 
-    /// Whether the command runs and is not told to end.
+    /// Whether the command may run for as long as the lease goes on: while it runs, and also while it ends because the caller
+    /// was asked to stop. One that is ended for another reason has the time that it was given last, and no more. Where the
+    /// turn is not this command's any more, the lease may be that of another session.
     #[must_use]
-    pub fn runs(&self) -> bool {
-        matches!(self.phase, Phase::Running { .. })
+    pub fn lasts_with_the_lease(&self) -> bool {
+        match self.phase {
+            Phase::Running { epoch, .. } | Phase::Ending { epoch, killed: false, lost: false } => {
+                self.turn == Some(epoch)
+            }
+            _ => false,
+        }
     }
 }
