@@ -151,11 +151,17 @@ fn a_command_is_run_again_after_pauses_that_grow_and_not_before() {
     }
 }
 
-/// One whose command has failed for the last time at 100.1 s and gives its place up.
-fn leaving() -> Supervisor {
-    let mut supervisor = supervisor(Restart::OnFailure, Some(1), false);
+/// One whose command runs since 100 s, and that gives its place up after so many failures.
+fn leaving_after(failures: u32) -> Supervisor {
+    let mut supervisor = supervisor(Restart::OnFailure, Some(failures), false);
     supervisor.on_turn(Some(TOKEN), lease(100.0));
     assert!(matches!(supervisor.order(s(100.0)), Some(Order::Start(..))));
+    supervisor
+}
+
+/// One whose command has failed for the last time at 100.1 s and gives its place up.
+fn leaving() -> Supervisor {
+    let mut supervisor = leaving_after(1);
     supervisor.on_ended(Exit::Code(1), s(100.1));
     supervisor
 }
@@ -217,6 +223,26 @@ fn what_is_run_once_ends_with_the_status_of_its_command_or_is_interrupted() {
     assert_eq!(lost.order(s(101.0)), Some(Order::Kill));
     lost.on_ended(Exit::Signal(9), s(101.1));
     assert_eq!(lost.end_of_all(), Some(End::Interrupted));
+}
+
+#[test]
+fn a_command_that_was_ended_while_its_worker_stood_still_has_neither_failed_nor_done_its_work() {
+    let mut once = running(true);
+    once.on_ended(Exit::Signal(15), s(103.0));
+    assert_eq!(once.end_of_all(), Some(End::Interrupted));
+    let mut patient = leaving_after(1);
+    patient.on_ended(Exit::Signal(15), s(103.0));
+    assert_eq!((patient.wish(), patient.end_of_all()), (Wish::Register, None));
+    patient.on_turn(Some(TOKEN), lease(103.1));
+    assert!(matches!(patient.order(s(103.1)), Some(Order::Start(TOKEN, _))), "without a pause");
+}
+
+#[test]
+fn a_command_that_ends_when_its_turn_is_lost_has_neither_failed_nor_done_its_work() {
+    let mut once = running(true);
+    once.on_turn(None, lease(100.5));
+    once.on_ended(Exit::Code(0), s(100.6));
+    assert_eq!(once.end_of_all(), Some(End::Interrupted));
 }
 
 #[test]

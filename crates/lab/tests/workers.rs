@@ -183,6 +183,27 @@ async fn a_command_that_is_asked_to_end_has_its_grace_and_not_only_what_is_left_
 }
 
 #[tokio::test]
+async fn who_stood_still_while_its_command_was_ended_is_told_that_the_turn_was_lost() {
+    let lab = lab().await;
+    let worker = worker(
+        &lab,
+        "frozen",
+        &["--name", "frozen", "--once", "--", "sh", "-c", "echo pid $$; exec sleep 60"],
+    );
+    worker.start().await.unwrap();
+    wait_said(&worker, "pid ").await;
+    let log = worker.log_tail(100);
+    let pid = log.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().to_owned();
+    worker.freeze().await.unwrap();
+    let ended = async || (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(());
+    wait_until(PATIENCE, "its guard has ended the command", ended).await.unwrap();
+    worker.thaw().unwrap();
+    assert!(!worker.wait_exit(PATIENCE).await.unwrap().success());
+    assert!(worker.log_tail(1).contains("its turn was lost"), "{}", worker.log_tail(10));
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
     let lab = lab().await;
     let bad = worker(

@@ -42,7 +42,7 @@ pub enum End {
     Stopped,
     /// The command has ended like this, and is not run again.
     Done(Exit),
-    /// It had to be ended because the turn was lost or in doubt, and is not run again.
+    /// It ended when the turn was lost or in doubt, and is not run again.
     Interrupted,
 }
 
@@ -97,12 +97,17 @@ impl Supervisor {
         self.stopping = true;
     }
 
-    /// Nothing of the command is left.
+    /// Nothing of the command is left. Where its time was over, or its turn lost, it is not known to have ended by itself,
+    /// though nobody here has told it to: the guard ends it while the caller stands still.
     pub fn on_ended(&mut self, exit: Exit, now: Duration) {
         self.phase = match self.phase {
-            Phase::Running { since, .. } => self.after(exit, now, since),
-            Phase::Ending { lost: true, .. } if self.rules.once => Phase::Over(End::Interrupted),
-            Phase::Ending { .. } => Phase::Waiting { from: now },
+            Phase::Running { epoch, since } if self.turn == Some(epoch) && !self.in_doubt(now) => {
+                self.after(exit, now, since)
+            }
+            Phase::Running { .. } | Phase::Ending { lost: true, .. } if self.rules.once => {
+                Phase::Over(End::Interrupted)
+            }
+            Phase::Running { .. } | Phase::Ending { .. } => Phase::Waiting { from: now },
             other => other,
         };
     }
@@ -153,12 +158,16 @@ impl Supervisor {
             self.phase = Phase::Ending { epoch, killed: true, lost: !self.hurried };
             return Some(Order::Kill);
         }
-        let doubted = Limits::of(&self.lease).is_none_or(|limits| now >= limits.end_at);
+        let doubted = self.in_doubt(now);
         if !doubted && !self.stopping {
             return None;
         }
         self.phase = Phase::Ending { epoch, killed: false, lost: doubted };
         Some(Order::End(self.rules.grace))
+    }
+
+    fn in_doubt(&self, now: Duration) -> bool {
+        Limits::of(&self.lease).is_none_or(|limits| now >= limits.end_at)
     }
 
     fn must_die(&self, epoch: Epoch, now: Duration) -> bool {
