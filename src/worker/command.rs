@@ -55,7 +55,10 @@ pub(super) struct Command {
     group: Option<Pid>,
     /// When the guard is killed if it has not said that everything is gone.
     patience: Option<Instant>,
+    /// How it has ended. What the guard has said is kept here until the guard is gone: `next` may be dropped meanwhile.
     exit: Option<Exit>,
+    /// Why it could not be started.
+    failure: Option<String>,
 }
 
 impl Command {
@@ -83,6 +86,7 @@ impl Command {
             group: None,
             patience: None,
             exit: None,
+            failure: None,
         };
         command.tell(limits.into());
         Ok(command)
@@ -118,7 +122,7 @@ impl Command {
         let _ = self.orders.try_write(&line(&order));
     }
 
-    /// Waits for the next thing to happen. After an end nothing does.
+    /// Waits for the next thing to happen. After an end nothing does. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Happened {
         loop {
             let patience = self.patience;
@@ -136,14 +140,17 @@ impl Command {
                     return Happened::Started(pid);
                 }
                 Some(Report::Failed(status, why)) => {
-                    self.gone().await;
-                    return Happened::Failed(Exit::Code(status), why);
+                    (self.exit, self.failure) = (Some(Exit::Code(status)), Some(why));
                 }
                 Some(Report::Exited(code)) => self.exit = Some(Exit::Code(code)),
                 Some(Report::Killed(signal)) => self.exit = Some(Exit::Signal(signal)),
                 None => {
                     self.gone().await;
-                    return Happened::Ended(self.exit.unwrap_or(Exit::Signal(9)));
+                    let exit = self.exit.unwrap_or(Exit::Signal(9));
+                    return match self.failure.take() {
+                        Some(why) => Happened::Failed(exit, why),
+                        None => Happened::Ended(exit),
+                    };
                 }
             }
         }
@@ -160,5 +167,45 @@ async fn out_of(patience: Option<Instant>) {
     match patience {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+    use std::io::Write;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A command whose guard has said this and nothing more, and does not end.
+    fn whose_guard_says(report: &Report) -> Command {
+        let (ours, mut theirs) = StdStream::pair().unwrap();
+        theirs.write_all(&line(report)).unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (reports, orders) = UnixStream::from_std(ours).unwrap().into_split();
+        let guard = Process::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        let reports = BufReader::new(reports).lines();
+        Command { guard, orders, reports, group: None, patience: None, exit: None, failure: None }
+    }
+
+    #[tokio::test]
+    async fn why_a_command_could_not_be_started_is_kept_while_the_end_of_its_guard_is_waited_for() {
+        let mut command = whose_guard_says(&Report::Failed(127, "cannot start it".to_owned()));
+        let deadline = Instant::now() + PATIENCE;
+        while command.exit.is_none() {
+            assert!(Instant::now() < deadline, "what the guard has said is not kept");
+            let ended = timeout(Duration::from_millis(10), command.next()).await;
+            assert!(ended.is_err(), "{ended:?}, but its guard lives");
+        }
+        assert_eq!(
+            (command.exit, command.failure.as_deref()),
+            (Some(Exit::Code(127)), Some("cannot start it"))
+        );
+        command.guard.kill().await.unwrap();
     }
 }

@@ -204,6 +204,17 @@ async fn who_stood_still_while_its_command_was_ended_is_told_that_the_turn_was_l
 }
 
 #[tokio::test]
+async fn a_command_that_is_not_there_is_told_as_a_shell_tells_it() {
+    let lab = lab().await;
+    let worker = worker(&lab, "absent", &["--name", "absent", "--once", "--", "/nowhere/job"]);
+    worker.start().await.unwrap();
+    assert_eq!(worker.wait_exit(PATIENCE).await.unwrap().code(), Some(127));
+    let log = worker.log_tail(100);
+    assert!(log.contains("cannot start /nowhere/job: No such file or directory"), "{log}");
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
     let lab = lab().await;
     let bad = worker(
