@@ -13,6 +13,8 @@ mod registrant;
 mod signals;
 mod status;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod view;
 mod words;
 

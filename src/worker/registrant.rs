@@ -156,8 +156,10 @@ impl Registrant for WorkerRegistrant {
                 (Request::Delete(name), is_lock) => {
                     // A keeper that is gone has nothing that runs.
                     let _ = idle.wait_for(|idle| *idle).await;
-                    let path = if is_lock { me.path } else { format!("{}/{name}", me.path) };
-                    session.delete(&path).await?;
+                    if is_lock {
+                        return lock::delete(session, &me).await;
+                    }
+                    session.delete(&format!("{}/{name}", me.path)).await?;
                     Ok(Event::Deleted.into())
                 }
                 // What a worker says of itself never changes.
