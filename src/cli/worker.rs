@@ -39,7 +39,7 @@ pub struct TaskArgs {
     #[arg(long)]
     once: bool,
 
-    /// Give up if the turn has not come in this time; exit code 75
+    /// Give up if others are before it for so long (0s: at all); exit code 75
     #[arg(long, value_name = "DURATION", requires = "once")]
     wait: Option<Text<Duration>>,
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use capitana_core::candidacy::Wish;
 use capitana_core::lease::Lease;
-use capitana_core::worker::{End, Exit, Limits, Order, Rules, Supervisor};
+use capitana_core::worker::{End, Exit, Limits, Order, Patience, Rules, Supervisor};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::command::{Command, Happened, Recipe};
 use super::metrics::WorkerMetrics;
@@ -67,13 +67,13 @@ impl Keeper {
         self.status.subscribe()
     }
 
-    /// Works until nothing is left to do. `wait`: how long the first turn is waited for.
+    /// Works until nothing is left to do. `patience`: how long the first turn is waited for.
     pub(super) async fn run(
         mut self,
         mut place: watch::Receiver<PlaceStatus>,
         mut lease: watch::Receiver<Lease>,
         mut signals: WorkerSignals,
-        wait: Option<Duration>,
+        mut patience: Option<Patience>,
     ) -> Verdict {
         let began = Instant::now();
         loop {
@@ -86,16 +86,18 @@ impl Keeper {
                 self.service.stopping("giving the place in line up");
                 return Verdict::Ended(end);
             }
-            let waits = wait.filter(|_| self.status.borrow().starts == 0);
-            let pause = self.pause();
+            patience = patience.filter(|_| self.status.borrow().starts == 0);
+            let limit = patience.map(|patience| patience.ends_after(place.borrow().is_known(), turn));
+            if let Some(limit) = limit.filter(|limit| began.elapsed() >= *limit) {
+                return Verdict::NotInTime(limit);
+            }
+            let left = limit.map_or(Duration::MAX, |limit| limit.saturating_sub(began.elapsed()));
+            let pause = self.pause().min(left);
             tokio::select! {
                 Ok(()) = place.changed() => {}
                 Ok(()) = lease.changed() => {}
                 happened = happens(&mut self.command) => self.on_command(happened),
                 meant = signals.next() => self.on_signal(meant),
-                () = sleep_until(began + waits.unwrap_or_default()), if waits.is_some() => {
-                    return Verdict::NotInTime(waits.unwrap_or_default());
-                }
                 () = sleep(pause) => {}
             }
         }

@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capitana_core::worker::{End, Policy, Rules};
+use capitana_core::worker::{End, Patience, Policy, Rules};
 use prometheus::Registry;
 use rustix::process::set_child_subreaper;
 use tokio::sync::watch;
@@ -59,7 +59,7 @@ pub struct Task {
     pub command: Vec<OsString>,
     /// Whether it is run once and no more.
     pub once: bool,
-    /// How long its turn is waited for. None: as long as it takes.
+    /// How long others may be before it. None: as long as it takes.
     pub wait: Option<Duration>,
 }
 
@@ -99,6 +99,8 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
     let registrar = Registrar::new(registrant, heart, metrics.link.clone(), session_timeout, seed());
     let side = Side::join(&config.common, "worker", Vec::new(), metrics.side.clone(), None);
     let (side, side_view) = side.unzip();
+    // ZooKeeper that does not answer for so long gives nobody a turn.
+    let patience = task.wait.map(|others| Patience { others, zookeeper: session_timeout });
     let keeper = Keeper::new(rules(config, task.once), recipe(config, &task), metrics, (wish, idle));
     let view = WorkerView::new(
         config,
@@ -115,7 +117,7 @@ async fn start_and_wait(settings: &Live<WorkerSettings>, task: Task) -> Result<u
     let mut registrar = tokio::spawn(registrar.run(connector));
     tracing::info!(name = config.name, place = config.place(), "worker started");
     let verdict = tokio::select! {
-        verdict = keeper.run(place, lease, signals, task.wait) => verdict,
+        verdict = keeper.run(place, lease, signals, patience) => verdict,
         // Its guard ends a command that runs.
         _ = &mut registrar => return Err(Error::Internal("the registrar ended".to_owned())),
     };

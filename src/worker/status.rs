@@ -19,6 +19,13 @@ pub(super) struct PlaceStatus {
     pub(super) held_by: Option<String>,
 }
 
+impl PlaceStatus {
+    /// Whether ZooKeeper has said who is before it, or who holds the lock.
+    pub(super) fn is_known(&self) -> bool {
+        self.before.is_some() || self.held_by.is_some()
+    }
+}
+
 /// The command.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct CommandStatus {

@@ -140,14 +140,54 @@ async fn a_lock_is_shared_with_a_program_of_kazoo() {
 #[tokio::test]
 async fn who_does_not_want_to_wait_is_told_that_another_runs() {
     let lab = lab().await;
-    let first =
-        worker(&lab, "first", &["--name", "cron", "--once", "--", "sh", "-c", "echo runs; exec sleep 60"]);
-    first.start().await.unwrap();
-    wait_said(&first, "runs").await;
-    let second = worker(&lab, "second", &["--name", "cron", "--once", "--wait", "1s", "--", "true"]);
-    second.start().await.unwrap();
-    assert_eq!(second.wait_exit(PATIENCE).await.unwrap().code(), Some(75));
-    assert!(second.log_tail(1).contains("its turn has not come within 1s"), "{}", second.log_tail(5));
+    for (place, wait) in [(&["--name", "cron"][..], "1s"), (&["--name", "locked", "--lock", "/leader"], "0s")]
+    {
+        let once = |wait: &[&'static str], script| {
+            let shell = ["--", "sh", "-c", script];
+            [place, &["--once"], wait, &shell].concat()
+        };
+        let holder = worker(&lab, &format!("holder-{wait}"), &once(&[], "echo runs; exec sleep 60"));
+        holder.start().await.unwrap();
+        wait_said(&holder, "runs").await;
+        let second = worker(&lab, &format!("second-{wait}"), &once(&["--wait", wait], "echo runs too"));
+        second.start().await.unwrap();
+        assert_eq!(second.wait_exit(PATIENCE).await.unwrap().code(), Some(75));
+        let log = second.log_tail(100);
+        assert!(log.contains(&format!("its turn has not come within {wait}")), "{log}");
+        assert!(!log.contains("runs too"), "{log}");
+    }
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_want_to_wait_runs_where_nobody_else_does() {
+    let lab = lab().await;
+    for place in [&["--name", "cron"][..], &["--name", "locked", "--lock", "/leader"]] {
+        let arguments = [place, &["--once", "--wait", "0s", "--", "sh", "-c", "echo runs"]].concat();
+        let worker = worker(&lab, place[1], &arguments);
+        worker.start().await.unwrap();
+        let ended = worker.wait_exit(PATIENCE).await.unwrap();
+        assert!(ended.success(), "{}", worker.log_tail(20));
+        assert!(worker.log_tail(100).lines().any(|line| line == "runs"));
+    }
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_want_to_wait_gives_a_zookeeper_that_does_not_answer_a_session_timeout_and_no_more() {
+    let lab = lab().await;
+    let zookeeper = &lab.zookeepers()[0];
+    zookeeper.freeze().await.unwrap();
+    for name in ["silent", "refused"] {
+        if name == "refused" {
+            zookeeper.kill().await.unwrap();
+        }
+        let worker = worker(&lab, name, &["--name", "cron", "--once", "--wait", "0s", "--", "true"]);
+        worker.start().await.unwrap();
+        assert_eq!(worker.wait_exit(PATIENCE).await.unwrap().code(), Some(75));
+        let log = worker.log_tail(20);
+        assert!(log.contains("its turn has not come within 2s"), "{log}");
+    }
     lab.shutdown().await.unwrap();
 }
 
