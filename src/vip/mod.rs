@@ -1,6 +1,8 @@
 //! `capitana vip`: holds an address of the network on this host for as long as it runs: adds it, tells the neighbours,
 //! removes it on the way out. The kernel is given a short lifetime with it that is renewed again and again: when this
-//! process is killed or frozen, the kernel itself removes the address in time, and no other process is needed for it.
+//! process is killed or frozen, the kernel itself removes the address a lifetime later, and no other process is needed for it.
+//! That is before another host can have its turn where the worker was killed or frozen with it. A worker that lives may give
+//! the turn up at once, and both hosts then have the address for the rest of the lifetime.
 
 mod announce;
 mod device;
