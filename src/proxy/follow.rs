@@ -27,7 +27,7 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 /// Follows the election at `path` until the task is dropped.
 pub async fn follow(connector: ZooKeeperConnector, path: String, mut director: Director, seed: u64) {
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1, seed);
-    let look = connector.session_timeout / LOOKS;
+    let look = (connector.session_timeout / LOOKS).min(REREAD);
     loop {
         match director.meanwhile(connector.connect()).await {
             Ok(session) => {

@@ -8,7 +8,7 @@ mod roster;
 mod session;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -18,27 +18,27 @@ use crate::control::{Children, Coordinator, CoordinatorError, Found, LinkState, 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// Data and owner by path. Parents need not be there.
     znodes: BTreeMap<String, (Vec<u8>, i64)>,
     /// So many creates are carried out and not answered.
-    pub(super) lost_replies: usize,
-    pub(super) most_znodes: usize,
+    pub(crate) lost_replies: usize,
+    pub(crate) most_znodes: usize,
     /// Znodes that were deleted.
-    pub(super) deleted: usize,
+    pub(crate) deleted: usize,
 }
 
 /// An ensemble; clones are the same one.
 #[derive(Clone)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     tree: Arc<Mutex<Tree>>,
     changed: watch::Sender<u64>,
-    pub(super) requests: Arc<AtomicUsize>,
-    pub(super) link: watch::Sender<LinkState>,
+    pub(crate) requests: Arc<AtomicUsize>,
+    pub(crate) link: watch::Sender<LinkState>,
 }
 
 impl Fake {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             tree: Arc::default(),
             changed: watch::Sender::new(0),
@@ -47,7 +47,7 @@ impl Fake {
         }
     }
 
-    pub(super) fn tree(&self) -> MutexGuard<'_, Tree> {
+    pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
         self.tree.lock().unwrap()
     }
 
@@ -56,27 +56,27 @@ impl Fake {
         self.tree()
     }
 
-    pub(super) fn put(&self, path: &str, data: &[u8], owner: i64) {
+    pub(crate) fn put(&self, path: &str, data: &[u8], owner: i64) {
         self.tree().znodes.insert(path.to_owned(), (data.to_vec(), owner));
         self.changed.send_modify(|change| *change += 1);
     }
 
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.tree().znodes.clear();
         self.changed.send_modify(|change| *change += 1);
     }
 
     /// Whether a znode's data contains this.
-    pub(super) fn says(&self, words: &str) -> bool {
+    pub(crate) fn says(&self, words: &str) -> bool {
         self.tree().znodes.values().any(|(data, _)| String::from_utf8_lossy(data).contains(words))
     }
 
     /// Who owns each znode.
-    pub(super) fn owners(&self) -> Vec<i64> {
+    pub(crate) fn owners(&self) -> Vec<i64> {
         self.tree().znodes.values().map(|(_, owner)| *owner).collect()
     }
 
-    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let mut changed = self.changed.subscribe();
         let waited = timeout(PATIENCE, async {
             while !holds(self) {
@@ -86,7 +86,7 @@ impl Fake {
         assert!(waited.await.is_ok(), "not within {PATIENCE:?}: {what}");
     }
 
-    pub(super) fn session(&self, id: i64) -> FakeSession {
+    pub(crate) fn session(&self, id: i64) -> FakeSession {
         FakeSession { fake: self.clone(), id, link: tokio::sync::Mutex::new(self.link.subscribe()) }
     }
 
@@ -96,7 +96,7 @@ impl Fake {
     }
 }
 
-pub(super) struct FakeSession {
+pub(crate) struct FakeSession {
     fake: Fake,
     id: i64,
     link: tokio::sync::Mutex<watch::Receiver<LinkState>>,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-mod fake;
+pub(crate) mod fake;
 
 use std::future::pending;
 use std::sync::Arc;

@@ -2,14 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
-#[allow(
-    dead_code,
-    clippy::duplicate_mod,
-    reason = "it is the side session's, and only a part of it is needed here"
-)]
-#[path = "../../side/tests/fake.rs"]
-mod fake;
-
 use capitana_core::candidacy::Wish;
 use capitana_core::registration::{Event, Request};
 use capitana_core::worker::Terms;
@@ -21,7 +13,7 @@ use super::lock;
 use super::metrics::WorkerMetrics;
 use super::registrant::{Identity, WorkerRegistrant};
 use crate::registrar::{Answer, Registrant};
-use fake::Fake;
+use crate::side::tests::fake::Fake;
 
 const LOCK: &str = "/leader";
 
