@@ -173,6 +173,10 @@ impl Workshop {
     }
 
     async fn set(&mut self, again: Option<Run>) -> Outcome {
+        if again.is_none() {
+            // One of another kind, of an earlier run of the agent, has gone with the server's run.
+            self.hand.fence_by(self.mode);
+        }
         let found = match self.hand.look(self.pace.limit).await {
             Ok(found) => found,
             Err(cause) => {
