@@ -65,6 +65,7 @@ impl Agent {
             zookeeper: self.zookeeper,
             registered,
             leads: self.leads,
+            stands: self.registered,
             withdrawn: false,
             may_lead: self.leads,
             others: Others::default(),
@@ -189,5 +190,13 @@ fn a_fenced_server_is_nobody_to_go_to() {
     fence.update(Some(Why::Alone), FenceMode::ReadOnly, true);
     let mut view = PRIMARY.view();
     view.candidate.fence = watch::channel(fence).1;
+    assert_eq!(probes(&view), [false, false, false]);
+}
+
+#[test]
+fn a_server_that_was_not_checked_for_long_is_nobody_to_go_to() {
+    let mut view = PRIMARY.view();
+    let outdated = HealthStatus { proof: Proof::new(BootClock.now(), Duration::ZERO), ..health(true) };
+    view.candidate.health = watch::channel(outdated).1;
     assert_eq!(probes(&view), [false, false, false]);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use capitana_core::Link;
 use capitana_core::kin::Rival;
-use capitana_core::registration::Change;
+use capitana_core::registration::{Change, Registration};
 use tokio::sync::watch;
 
 use super::metrics::AgentMetrics;
@@ -25,6 +25,7 @@ impl Notice {
             zookeeper: Link::NeverUp(None),
             registered: None,
             leads: false,
+            stands: false,
             withdrawn: false,
             may_lead: true,
             others,
@@ -66,11 +67,12 @@ impl Notice {
     }
 
     /// How the agent stands in the election.
-    pub fn stands(&self, leads: bool, withdrawn: bool, may_lead: bool) {
-        let now = (leads, withdrawn, may_lead);
+    pub fn stands(&self, leads: bool, registration: &Registration) {
+        let (stands, withdrawn) = (registration.is_standing(), registration.is_withdrawn());
+        let now = (leads, stands, withdrawn, registration.may_lead());
         self.status.send_if_modified(|status| {
-            let before = (status.leads, status.withdrawn, status.may_lead);
-            (status.leads, status.withdrawn, status.may_lead) = now;
+            let before = (status.leads, status.stands, status.withdrawn, status.may_lead);
+            (status.leads, status.stands, status.withdrawn, status.may_lead) = now;
             before != now
         });
     }

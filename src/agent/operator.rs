@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use capitana_core::Link;
+use capitana_core::candidacy::{Standing, Wish};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -113,10 +114,13 @@ impl Operator {
             tracing::info!(by, "may join the election again");
         }
         let mut registration = self.registration.clone();
-        let wanted = self.candidate.standing().wish() == capitana_core::candidacy::Wish::Register;
-        let registered = async { registration.wait_for(|status| status.registered.is_some()).await.is_ok() };
-        let done = wanted && timeout(ANSWER_LIMIT, registered).await.is_ok_and(|there| there);
-        let why = (!done).then(|| self.candidate.reason());
+        let wanted = self.candidate.standing().wish() == Wish::Register;
+        let stands = async { registration.wait_for(|status| status.stands).await.is_ok() };
+        let done = wanted && timeout(ANSWER_LIMIT, stands).await.is_ok_and(|there| there);
+        let why = (!done).then(|| match self.candidate.standing() {
+            Standing::Candidate => self.registration.borrow().obstacle(),
+            _ => self.candidate.reason(),
+        });
         Ordered {
             // An unfit server is no failure of the order: it registers once it is fit.
             done: done || !wanted,

@@ -102,7 +102,7 @@ impl Registrant for AgentRegistrant {
     /// A znode that was first in a reading stays first for as long as it is there: later ones are behind it.
     fn stands(&mut self, registration: &Registration) {
         let leads = registration.znode().is_some_and(|znode| Some(&znode.name) == self.first.as_ref());
-        self.notice.stands(leads, registration.is_withdrawn(), registration.may_lead());
+        self.notice.stands(leads, registration);
     }
 
     fn changed_to(&mut self, change: &Change, registration: &Registration) {

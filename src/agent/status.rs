@@ -65,6 +65,9 @@ pub struct RegistrationStatus {
     pub registered: Option<Registered>,
     /// Whether that is the first candidate's, as far as was read.
     pub leads: bool,
+    /// Whether there is a znode that is to stay.
+    #[serde(skip)]
+    pub stands: bool,
     /// Whether there is certainly no znode, and none is wanted or on its way.
     #[serde(skip)]
     pub withdrawn: bool,
@@ -76,6 +79,22 @@ pub struct RegistrationStatus {
     pub others: Others,
     /// Whose znode keeps the agent from registering, for people.
     pub rival: Option<String>,
+}
+
+impl RegistrationStatus {
+    /// Why there is no znode for a server that is fit, for people.
+    #[must_use]
+    pub fn obstacle(&self) -> String {
+        match &self.zookeeper {
+            Link::Up => {
+                let made = || "the server is fit, and its znode is being created".to_owned();
+                self.rival.clone().unwrap_or_else(made)
+            }
+            Link::Down(cause) => format!("ZooKeeper cannot be reached: {cause}"),
+            Link::NeverUp(Some(cause)) => format!("ZooKeeper has not been reached yet: {cause}"),
+            Link::NeverUp(None) => "ZooKeeper has not answered yet".to_owned(),
+        }
+    }
 }
 
 /// The other candidates of a reading.

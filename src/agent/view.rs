@@ -91,15 +91,9 @@ impl AdminView for AgentView {
             return Err(self.candidate.reason());
         }
         let registration = self.registration.borrow();
-        match (&registration.zookeeper, &registration.registered) {
-            (_, Some(_)) => Ok(()),
-            (Link::Up, None) => Err(registration
-                .rival
-                .clone()
-                .unwrap_or_else(|| "the server is fit, and its znode is being created".to_owned())),
-            (Link::Down(cause), None) => Err(format!("ZooKeeper cannot be reached: {cause}")),
-            (Link::NeverUp(Some(cause)), None) => Err(format!("ZooKeeper has not been reached yet: {cause}")),
-            (Link::NeverUp(None), None) => Err("ZooKeeper has not answered yet".to_owned()),
+        match &registration.registered {
+            Some(_) => Ok(()),
+            None => Err(registration.obstacle()),
         }
     }
 
@@ -133,12 +127,13 @@ impl AdminView for AgentView {
         if let Some(fenced) = &self.candidate.fence.borrow().fenced {
             return Some(Err(format!("{} is fenced: {}", self.node, fenced.why)));
         }
-        let fit = self.candidate.health.borrow().fit;
-        Some(match (probe, fit, self.leads()) {
+        let health = self.candidate.health.borrow().clone();
+        if health.fit && !health.proof.holds_at(BootClock.now()) {
+            return Some(Err(format!("{} has not been checked for too long", self.node)));
+        }
+        Some(match (probe, health.fit, self.leads()) {
             (Probe::Fit, true, _) => Ok(format!("{} is fit to lead", self.node)),
-            (_, false, _) => {
-                Err(format!("{} is unfit: {}", self.node, self.candidate.health.borrow().reason))
-            }
+            (_, false, _) => Err(format!("{} is unfit: {}", self.node, health.reason)),
             (Probe::Primary, true, Ok(())) => Ok(format!("{} is the primary", self.node)),
             (Probe::Primary, true, Err(why)) => Err(format!("{} is not the primary: {why}", self.node)),
             (Probe::Replica, true, Err(why)) => {

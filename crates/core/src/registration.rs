@@ -154,6 +154,14 @@ impl Registration {
         self.znode.is_some() || self.unsure || self.rival || !self.leftovers.is_empty()
     }
 
+    /// Whether there is a znode that is to stay, as far as is known: none that is being deleted, or that may have gone with a
+    /// link that is down.
+    #[must_use]
+    pub fn is_standing(&self) -> bool {
+        let going = matches!(self.in_flight, Some(Request::Delete(_)));
+        self.wanted && self.link_up && self.znode.is_some() && !going
+    }
+
     /// Whether there is certainly no znode and none is on its way: the agent may leave.
     #[must_use]
     pub fn is_withdrawn(&self) -> bool {

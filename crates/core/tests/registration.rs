@@ -217,6 +217,21 @@ fn what_is_there_when_a_session_goes_on_may_lead_until_it_was_read() {
 }
 
 #[test]
+fn a_znode_that_is_wanted_again_while_it_is_being_deleted_does_not_stand() {
+    let mut agent = registered();
+    assert!(agent.is_standing());
+    agent.on(Event::Wanted(false));
+    agent.next_request();
+    agent.on(Event::Wanted(true));
+    assert!(!agent.is_standing());
+    agent.on(Event::Deleted);
+    assert!(!agent.is_standing());
+    let mut cut = registered();
+    cut.on(Event::LinkDown);
+    assert!(!cut.is_standing());
+}
+
+#[test]
 fn who_certainly_has_no_znode_has_none_when_the_session_is_over() {
     let mut agent = Registration::new();
     agent.on(Event::SessionBegan(SESSION));
