@@ -75,7 +75,9 @@ impl Fenced {
 
     async fn is_fenced(&self) {
         self.agent("has fenced its server", |agent| agent.fenced["confirmed"] == true).await;
-        assert!(self.is_read_only().await);
+        // After a restart of the server it takes a moment until the agent has seen that, and fenced it again.
+        let read_only = async || self.is_read_only().await.then_some(());
+        wait_until(PATIENCE, "the server is read-only", read_only).await.unwrap();
     }
 
     async fn is_back(&self) {

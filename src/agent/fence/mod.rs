@@ -30,7 +30,7 @@ use marker::{Marker, Run};
 use peers::Peers;
 pub use status::{FenceStatus, Fenced};
 
-/// Time between two looks at the server while nothing else is to be done: its connections are kept ready.
+/// Time between two looks at the server while there is no fence: its connections are kept ready.
 const LOOK: Duration = Duration::from_secs(5);
 
 type Working = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -65,7 +65,8 @@ pub struct Fencer {
     workshop: Option<Workshop>,
     /// The server's run when it was seen last. None: what an earlier run of the agent left behind is not known yet.
     run: Option<Run>,
-    look_at: Instant,
+    /// When something was done on the server last.
+    worked_at: Option<Instant>,
     retry_at: Option<Instant>,
     status: watch::Sender<FenceStatus>,
     metrics: Arc<AgentMetrics>,
@@ -99,7 +100,7 @@ impl Fencer {
             round: None,
             workshop: Some(Workshop::new(hand, marker, pace)),
             run: None,
-            look_at: Instant::now(),
+            worked_at: None,
             retry_at: None,
             status,
             metrics,
@@ -204,17 +205,20 @@ impl Fencer {
             Due::Nothing if self.may_look() => Job::Look,
             Due::Nothing => return None,
         };
-        self.look_at = Instant::now() + LOOK;
+        self.worked_at = Some(Instant::now());
         let mut workshop = self.workshop.take()?;
         workshop.keep(pace(self.timeout()));
         self.publish();
         Some(Box::pin(workshop.work(job)))
     }
 
-    /// A look that is under way must not hold up the fence: none is begun when that may be due soon.
+    /// A look that is under way must not hold up the fence: none is begun when that may be due soon. A server that is fenced
+    /// is looked at often: when it is restarted it takes writes.
     fn may_look(&self) -> bool {
+        let every = if self.fence.is_set() { self.part(12) } else { LOOK };
         let held = self.followed.lease.borrow().standing(self.clock.now()) <= Standing::Held;
-        Instant::now() >= self.look_at && (held || self.fence.is_set() || !self.may_fence())
+        self.worked_at.is_none_or(|at| at.elapsed() >= every)
+            && (held || self.fence.is_set() || !self.may_fence())
     }
 
     fn leave(&mut self, why_not: WhyNot) {
