@@ -20,9 +20,10 @@ use capitana_lab::{Lab, Progress};
 use command::{capitana, run};
 use serde_json::Value;
 use tempfile::TempDir;
-use zookeeper_client::{Acl, AuthId, Client, CreateMode, Permission};
+use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Permission};
 
 const PATH: &str = "/mariadb/primary";
+const SETTINGS: &str = "/capitana/config";
 
 /// Galera's timeouts and its cache as they are by default, where the lab has others.
 const PROVIDER: &str = "gcache.size=128M;evs.keepalive_period=PT1S;evs.inactive_check_period=PT0.5S;\
@@ -41,6 +42,13 @@ impl Found {
         codes.retain(|code| !code.starts_with("HOST-"));
         codes.sort();
         codes
+    }
+
+    /// What was found of this code.
+    fn found(&self, code: &str) -> Option<String> {
+        let mut findings = self.json["findings"].as_array().unwrap().iter();
+        let finding = findings.find(|finding| finding["code"] == code)?;
+        Some(finding["found"].as_str().unwrap().to_owned())
     }
 
     /// Those of them that ask for something to be done.
@@ -120,6 +128,7 @@ async fn an_unsafe_server_and_election_give_exactly_these_findings() {
             "GALERA-GCACHE",
             "GALERA-IGNORE-QUORUM",
             "SECRET-READABLE",
+            "ZK-ACL-CONFIG-OPEN",
             "ZK-ACL-MEMBER-OPEN",
             "ZK-ACL-OPEN",
             "ZK-ACL-PARENT-OPEN",
@@ -141,11 +150,13 @@ fn closed() -> [Acl; 2] {
     [here, Acl::new(Permission::READ, AuthId::anyone())]
 }
 
-/// Stands in the election as an agent does that names its admin address, below znodes that only this machine may change.
+/// Stands in the election as an agent does that names its admin address, below znodes that only this machine may change. The
+/// settings of all daemons can only be made by this machine either.
 async fn stand(client: &Client, upstream: &str) {
     let acl = closed();
     let persistent = CreateMode::Persistent.with_acls((&acl[..]).into());
     client.mkdir(PATH, &persistent).await.unwrap();
+    client.mkdir(SETTINGS, &persistent).await.unwrap();
     let (host, port) = upstream.rsplit_once(':').unwrap();
     let data = format!(r#"{{"host": "{host}", "port": {port}, "guid": "g", "admin": "{host}:9308"}}"#);
     let candidate = CreateMode::EphemeralSequential.with_acls((&acl[..]).into());
@@ -202,6 +213,25 @@ async fn with_zookeeper_alone_the_worst_is_a_warning_and_the_exit_status_says_so
     let found = doctor(&["--zookeeper", &lab.zookeeper()]);
     assert_eq!(found.codes(), ["DB-NOT-CHECKED", "ZK-CLEAR", "ZK-STANDALONE"], "{:#}", found.json);
     assert_eq!((found.code, &found.json["worst"]), (i32::from(exit::WARNING), &Value::from("warning")));
+    lab.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_all_daemons_that_everybody_can_make_or_write_are_found() {
+    let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
+    let zookeeper = lab.zookeeper();
+    let open = || doctor(&["--zookeeper", &zookeeper]).found("ZK-ACL-CONFIG-OPEN");
+    let way = "where /capitana/config/agent is still to be made";
+    assert!(open().is_some_and(|found| found.contains(" at /, ") && found.contains(way)), "{:?}", open());
+    let unread = doctor(&["--zookeeper", &zookeeper, "--config-path", "off"]);
+    assert_eq!(unread.found("ZK-ACL-CONFIG-OPEN"), None);
+
+    let client = Client::connect(&zookeeper).await.unwrap();
+    stand(&client, "db1.internal:3306").await;
+    assert_eq!(open(), None);
+    let anyone = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    client.create(&format!("{SETTINGS}/proxy"), b"", &anyone).await.unwrap();
+    assert_eq!(open().as_deref(), Some("anyone may write, change the ACL at /capitana/config/proxy"));
     lab.shutdown().await.unwrap();
 }
 

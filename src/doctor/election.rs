@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use capitana_core::doctor::acl::{self, Acl};
+use capitana_core::doctor::acl::{self, Acl, Place};
 use capitana_core::doctor::ensemble::Ensemble;
 use capitana_core::doctor::words::Words;
 use capitana_core::doctor::{Finding, members, reach};
 use capitana_core::{AllowList, HostPort, RawView, View};
 use tokio::time::timeout;
 
-use super::words;
+use super::{config, words};
 use crate::config::CommonConfig;
 use crate::control::coordinator::{Coordinator, CoordinatorError, Outcome, read_election};
 use crate::control::{ZooKeeper, ZooKeeperConnector};
@@ -28,6 +28,8 @@ pub(super) struct Look<'a> {
     pub(super) allowed: &'a AllowList,
     /// Whether agents ask one another before they fence.
     pub(super) asks_peers: bool,
+    /// The znodes of the settings for all daemons that are looked at.
+    pub(super) settings: Vec<String>,
 }
 
 /// What was seen.
@@ -45,6 +47,7 @@ struct Inside {
     election: Option<Result<Acl, CoordinatorError>>,
     parents: Vec<Acl>,
     members: Vec<Acl>,
+    settings: Vec<Place>,
 }
 
 impl Look<'_> {
@@ -63,6 +66,7 @@ impl Look<'_> {
         let view = View::read(&inside.raw, self.allowed);
         let mut findings = ensemble.examine();
         findings.extend(self.election(&inside));
+        findings.extend(acl::examine_config(config::SUBJECT, &inside.settings));
         Seen { findings, primary: view.members.first().map(|first| first.upstream.clone()) }
     }
 
@@ -89,6 +93,7 @@ impl Look<'_> {
             granted: session.session_timeout(),
             parents: acls(&session, parents(path)).await,
             members: acls(&session, children(path, &raw)).await,
+            settings: config::places(&session, &self.settings).await,
             raw,
             election,
         };
@@ -166,6 +171,7 @@ async fn acls(session: &ZooKeeper, paths: Vec<String>) -> Vec<Acl> {
     acls
 }
 
-async fn acl_of(session: &ZooKeeper, path: &str) -> Result<Acl, CoordinatorError> {
+/// The ACL of a znode, by its path.
+pub(super) async fn acl_of(session: &ZooKeeper, path: &str) -> Result<Acl, CoordinatorError> {
     session.acl(path).await.map(|entries| Acl { path: path.to_owned(), entries })
 }

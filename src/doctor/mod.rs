@@ -1,6 +1,7 @@
 //! What `capitana doctor` looks at: gathers facts about ZooKeeper, MariaDB, this host and the settings, and has
 //! `capitana_core::doctor` judge them. What cannot be looked at becomes a finding too. Printing is the command's.
 
+mod config;
 mod election;
 mod host;
 mod server;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use capitana_core::doctor::{Finding, reach};
 use capitana_core::{AllowList, HostPort};
 
+use crate::config::keys::Kind;
 use crate::config::{AgentConfig, CommonConfig, FenceMode, MonitorAccount, ProxyConfig, Secret};
 
 /// The settings of one daemon, and what they are called in findings.
@@ -55,6 +57,15 @@ impl Subjects {
     fn common(&self) -> Option<&CommonConfig> {
         let agent = self.agent.as_ref().map(|agent| &agent.config.common);
         agent.or(self.proxy.as_ref().map(|proxy| &proxy.config.common)).or(self.election.as_ref())
+    }
+
+    /// The znodes of the settings for all agents and all proxies, as far as daemons look at them. Of a kind whose own
+    /// settings are not given they are where those of the other kind are.
+    fn settings(&self) -> Vec<String> {
+        let proxy = self.proxy.as_ref().map(|proxy| &proxy.config.common).or(self.common());
+        let kinds = [(self.common(), Kind::Agent), (proxy, Kind::Proxy)];
+        let store = |(common, kind): (Option<&CommonConfig>, Kind)| common?.store(kind);
+        kinds.into_iter().filter_map(store).map(|store| store.path().to_owned()).collect()
     }
 
     fn monitor(&self) -> Option<&MonitorAccount> {
@@ -109,7 +120,8 @@ async fn at_election(subjects: &Subjects, limit: Duration) -> election::Seen {
     let allowed = subjects.proxy.as_ref().map_or(&any, |proxy| &proxy.config.allow_upstreams);
     let fence = |agent: &AgentConfig| agent.fence != FenceMode::Off && agent.fence_quorum;
     let asks_peers = subjects.agent.as_ref().is_some_and(|agent| fence(&agent.config));
-    election::Look { common, zookeeper, allowed, asks_peers }.look(limit).await
+    let settings = subjects.settings();
+    election::Look { common, zookeeper, allowed, asks_peers, settings }.look(limit).await
 }
 
 /// Also answers whether the server's own settings have been looked at.

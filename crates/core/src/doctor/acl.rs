@@ -1,5 +1,5 @@
-//! Judges who may change the election's znodes. ZooKeeper checks each znode by itself: nothing is inherited. To delete a
-//! znode takes DELETE on its parent; to create one, CREATE on the parent.
+//! Judges who may change the election's znodes, and those of the settings for all daemons. ZooKeeper checks each znode by itself:
+//! nothing is inherited. To delete a znode takes DELETE on its parent; to create one, CREATE on the parent.
 
 use super::finding::{Finding, kinds};
 
@@ -13,6 +13,9 @@ kinds! {
     PARENT_OPEN = Warning "ZK-ACL-PARENT-OPEN",
         "Whoever reaches ZooKeeper can delete the election's znode while it is empty and create it anew with rights of their own.",
         "Use setAcl on the parent: DELETE and ADMIN for its creator only.";
+    CONFIG_OPEN = Danger "ZK-ACL-CONFIG-OPEN",
+        "Whoever reaches ZooKeeper can change the settings of all daemons at once, checks and limits among them.",
+        "Write the settings with `capitana config set` and zookeeper-auth-file, which makes their znodes with zookeeper-acl, or use setAcl on those named; or set config-path to off everywhere.";
 }
 
 /// May read data and list children.
@@ -81,6 +84,54 @@ pub fn examine(subject: &str, election: &Acl, parents: &[Acl], members: &[Acl]) 
         findings.push(MEMBER_OPEN.at(subject, format!("anyone may change {first}{more}")));
     }
     findings
+}
+
+/// A znode that settings for all daemons are in, or can be put into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// It is there.
+    There {
+        /// Its own ACL.
+        znode: Acl,
+        /// That of the znode above it, where it could be read.
+        parent: Option<Acl>,
+    },
+    /// It is not.
+    Missing {
+        /// Where it would be.
+        path: String,
+        /// The nearest znode above that is there: the root is one.
+        ancestor: Acl,
+    },
+}
+
+impl Place {
+    /// How everybody can change what it says. To delete it is such a way: what the files say holds then, or what is put in
+    /// its place. The root counts here, because whoever may create at it can make all that is missing below.
+    fn ways(&self) -> Vec<String> {
+        let way = |acl: &Acl, rights: u32, so: String| {
+            let open = acl.anyone() & rights;
+            (open != 0).then(|| format!("anyone may {} at {}{so}", words(open), acl.path))
+        };
+        let ways = match self {
+            Self::There { znode, parent } => {
+                let above = parent.as_ref().and_then(|parent| way(parent, DELETE | ADMIN, String::new()));
+                [way(znode, WRITE | ADMIN, String::new()), above]
+            }
+            Self::Missing { path, ancestor } => {
+                [way(ancestor, CREATE | ADMIN, format!(", where {path} is still to be made")), None]
+            }
+        };
+        ways.into_iter().flatten().collect()
+    }
+}
+
+/// What speaks against the ACLs of the settings for all daemons: one finding, however many znodes are open.
+#[must_use]
+pub fn examine_config(subject: &str, places: &[Place]) -> Option<Finding> {
+    let mut ways: Vec<_> = places.iter().flat_map(Place::ways).collect();
+    ways.dedup();
+    (!ways.is_empty()).then(|| CONFIG_OPEN.at(subject, ways.join("; ")))
 }
 
 fn words(permissions: u32) -> String {

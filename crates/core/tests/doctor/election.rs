@@ -1,6 +1,6 @@
 //! The election's znodes: who may change them, and whether they are candidates.
 
-use capitana_core::doctor::acl::{self, ADMIN, Acl, CREATE, DELETE, Entry, READ, WRITE};
+use capitana_core::doctor::acl::{self, ADMIN, Acl, CREATE, DELETE, Entry, Place, READ, WRITE};
 use capitana_core::doctor::members;
 use capitana_core::{AllowList, RawMember, RawView};
 
@@ -47,6 +47,48 @@ fn every_address_is_everybody_and_one_network_is_not() {
     let (parent, member) = (world("/", ALL), world("/m/p/node-0", READ));
     assert_eq!(found(&with("0.0.0.0/0"), &parent, &member), ["ZK-ACL-OPEN"]);
     assert_eq!(found(&with("10.0.0.0/24"), &parent, &member), Vec::<&str>::new());
+}
+
+fn config(places: &[Place]) -> Option<String> {
+    let finding = acl::examine_config("settings", places)?;
+    assert_eq!(finding.kind.code, "ZK-ACL-CONFIG-OPEN");
+    Some(finding.found)
+}
+
+#[test]
+fn each_right_of_everybody_that_changes_the_settings_of_all_daemons_is_found() {
+    let there = |own, above| {
+        let parent = Some(world("/c", above));
+        config(&[Place::There { znode: world("/c/proxy", own), parent }])
+    };
+    assert_eq!(there(READ | CREATE | DELETE, READ | CREATE | WRITE), None);
+    for right in [WRITE, ADMIN] {
+        assert!(there(right, READ).is_some(), "{right}");
+    }
+    for right in [DELETE, ADMIN] {
+        assert!(there(READ, right).is_some(), "{right} above");
+    }
+    let missing =
+        |rights| config(&[Place::Missing { path: "/c/proxy".to_owned(), ancestor: world("/", rights) }]);
+    assert_eq!(missing(READ | WRITE | DELETE), None);
+    for right in [CREATE, ADMIN] {
+        assert!(missing(right).is_some(), "{right} at the root");
+    }
+}
+
+#[test]
+fn open_settings_are_one_finding_that_names_every_way() {
+    let places = [
+        Place::There { znode: world("/c/proxy", ALL), parent: Some(world("/c", ALL)) },
+        Place::Missing { path: "/c/agent".to_owned(), ancestor: world("/c", CREATE) },
+    ];
+    assert_eq!(
+        config(&places).as_deref(),
+        Some(
+            "anyone may write, change the ACL at /c/proxy; anyone may delete, change the ACL at /c; anyone may create at \
+             /c, where /c/agent is still to be made"
+        )
+    );
 }
 
 fn child(name: &str, owner: i64, data: &str) -> RawMember {
