@@ -3,17 +3,20 @@
 
 use std::time::Duration;
 
-use capitana_core::doctor::acl::{self, Acl, Place};
+use capitana_core::doctor::acl::{self, Acl};
 use capitana_core::doctor::ensemble::Ensemble;
 use capitana_core::doctor::words::Words;
 use capitana_core::doctor::{Finding, members, reach};
 use capitana_core::{AllowList, HostPort, RawView, View};
 use tokio::time::timeout;
 
-use super::{config, words};
+use super::config::{self, Stored};
+use super::words;
 use crate::config::CommonConfig;
+use crate::config::keys::Kind;
 use crate::control::coordinator::{Coordinator, CoordinatorError, Outcome, read_election};
 use crate::control::{ZooKeeper, ZooKeeperConnector};
+use crate::live::Store;
 
 /// More candidates than this are not looked at one by one.
 const MOST_MEMBERS: usize = 100;
@@ -26,10 +29,8 @@ pub(super) struct Look<'a> {
     /// The connect string.
     pub(super) zookeeper: &'a str,
     pub(super) allowed: &'a AllowList,
-    /// Whether agents ask one another before they fence.
-    pub(super) asks_peers: bool,
-    /// The znodes of the settings for all daemons that are looked at.
-    pub(super) settings: Vec<String>,
+    /// Where the settings for all daemons are, as far as those are looked at.
+    pub(super) stores: Vec<(Kind, Store)>,
 }
 
 /// What was seen.
@@ -38,6 +39,10 @@ pub(super) struct Seen {
     pub(super) findings: Vec<Finding>,
     /// Who is elected.
     pub(super) primary: Option<HostPort>,
+    /// What is wrong where agents ask one another before they fence.
+    pub(super) peers: Option<Finding>,
+    /// The settings for all daemons.
+    pub(super) settings: Vec<Stored>,
 }
 
 /// What a session showed.
@@ -47,7 +52,7 @@ struct Inside {
     election: Option<Result<Acl, CoordinatorError>>,
     parents: Vec<Acl>,
     members: Vec<Acl>,
-    settings: Vec<Place>,
+    settings: Vec<Stored>,
 }
 
 impl Look<'_> {
@@ -66,12 +71,19 @@ impl Look<'_> {
         let view = View::read(&inside.raw, self.allowed);
         let mut findings = ensemble.examine();
         findings.extend(self.election(&inside));
-        findings.extend(acl::examine_config(config::SUBJECT, &inside.settings));
-        Seen { findings, primary: view.members.first().map(|first| first.upstream.clone()) }
+        let places: Vec<_> = inside.settings.iter().filter_map(|stored| stored.place.clone()).collect();
+        findings.extend(acl::examine_config(config::SUBJECT, &places));
+        let primary = view.members.first().map(|first| first.upstream.clone());
+        let peers = members::peers(&self.election_subject(), &inside.raw);
+        Seen { findings, primary, peers, settings: inside.settings }
     }
 
     fn subject(&self) -> String {
         format!("ZooKeeper {}", self.zookeeper)
+    }
+
+    fn election_subject(&self) -> String {
+        format!("election {}", self.common.election_path)
     }
 
     fn is_tls(&self) -> bool {
@@ -93,7 +105,7 @@ impl Look<'_> {
             granted: session.session_timeout(),
             parents: acls(&session, parents(path)).await,
             members: acls(&session, children(path, &raw)).await,
-            settings: config::places(&session, &self.settings).await,
+            settings: config::read(&session, &self.stores).await,
             raw,
             election,
         };
@@ -120,11 +132,8 @@ impl Look<'_> {
     }
 
     fn election(&self, inside: &Inside) -> Vec<Finding> {
-        let subject = format!("election {}", self.common.election_path);
+        let subject = self.election_subject();
         let mut findings = members::examine(&subject, &inside.raw, self.allowed);
-        if self.asks_peers {
-            findings.extend(members::peers(&subject, &inside.raw));
-        }
         match &inside.election {
             Some(Ok(acl)) => findings.extend(acl::examine(&subject, acl, &inside.parents, &inside.members)),
             Some(Err(error)) => findings.push(reach::ACL_UNSEEN.at(&subject, &error.cause)),
@@ -134,7 +143,7 @@ impl Look<'_> {
     }
 
     fn nothing(&self, finding: Finding) -> Seen {
-        Seen { findings: vec![finding], primary: None }
+        Seen { findings: vec![finding], ..Seen::default() }
     }
 
     fn refused(&self, error: &CoordinatorError) -> Finding {

@@ -13,42 +13,74 @@ use std::time::Duration;
 
 use capitana_core::doctor::{Finding, reach};
 use capitana_core::{AllowList, HostPort};
+use clap::ArgMatches;
 
+use crate::config::document::Document;
 use crate::config::keys::Kind;
-use crate::config::{AgentConfig, CommonConfig, FenceMode, MonitorAccount, ProxyConfig, Secret};
+use crate::config::load::{Daemon, Loaded, put_together, read_file};
+use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::config::source::Documents;
+use crate::config::{AgentConfig, CommonConfig, FenceMode, MonitorAccount, Secret};
+use crate::error::Error;
+use crate::live::Store;
+use config::Stored;
 
 /// The settings of one daemon, and what they are called in findings.
 #[derive(Debug)]
-pub struct Settings<C> {
+pub struct Settings<D: Daemon> {
     /// The settings file, or where else they come from.
     pub name: String,
     /// The settings.
-    pub config: C,
+    pub config: D::Config,
     /// What was said of them when they were loaded.
     pub warnings: Vec<String>,
+    matches: ArgMatches,
+    file: Option<Document>,
+}
+
+impl<D: Daemon> Settings<D> {
+    /// Loads them as the daemon would with this command line.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used, or a file that cannot be read.
+    pub fn load(name: String, matches: ArgMatches) -> Result<Self, Error> {
+        let file = read_file::<D>(&matches)?;
+        let documents = Documents { file: file.clone(), zookeeper: None };
+        let Loaded { config, warnings, .. } = put_together::<D>(&matches, &documents, None)?.loaded;
+        Ok(Self { name, config, warnings, matches, file })
+    }
+
+    /// What they would be with these in ZooKeeper.
+    fn with(&self, zookeeper: Document) -> Result<Loaded<D::Config>, Error> {
+        let documents = Documents { file: self.file.clone(), zookeeper: Some(zookeeper) };
+        Ok(put_together::<D>(&self.matches, &documents, None)?.loaded)
+    }
 }
 
 /// What is to be looked at.
 #[derive(Debug, Default)]
 pub struct Subjects {
     /// An agent and its server.
-    pub agent: Option<Settings<AgentConfig>>,
+    pub agent: Option<Settings<AgentSettings>>,
     /// A proxy.
-    pub proxy: Option<Settings<ProxyConfig>>,
+    pub proxy: Option<Settings<ProxySettings>>,
     /// An election, where there is neither: nothing but ZooKeeper is known.
     pub election: Option<CommonConfig>,
 }
 
-/// Looks at everything, and answers what was found, the worst first. Each of the two rounds (ZooKeeper and the agent's
-/// server at once; then the proxy's account on the primary) takes `limit` at most.
-pub async fn examine(subjects: &Subjects, limit: Duration) -> Vec<Finding> {
-    let mut findings = settings::examine(subjects);
-    findings.extend(host::examine(subjects));
-    let (election, (server, checked)) =
-        tokio::join!(at_election(subjects, limit), at_server(subjects, limit));
+/// Looks at everything, and answers what was found, the worst first. Each of the two rounds (ZooKeeper, which has a say in
+/// the daemons' settings; then the agent's server, and the proxy's account on the primary) takes `limit` at most.
+pub async fn examine(mut subjects: Subjects, limit: Duration) -> Vec<Finding> {
+    let election = at_election(&subjects, limit).await;
+    let mut findings = subjects.take_over(&election.settings);
+    findings.extend(settings::examine(&subjects));
+    findings.extend(host::examine(&subjects));
     findings.extend(election.findings);
+    findings.extend(election.peers.filter(|_| subjects.asks_peers()));
+    let (server, monitor) =
+        tokio::join!(at_server(&subjects, limit), at_primary(&subjects, election.primary, limit));
     findings.extend(server);
-    findings.extend(at_primary(subjects, election.primary, checked, limit).await);
+    findings.extend(monitor);
     findings.sort_by(|a, b| b.kind.severity.cmp(&a.kind.severity).then(a.kind.code.cmp(b.kind.code)));
     findings
 }
@@ -59,13 +91,25 @@ impl Subjects {
         agent.or(self.proxy.as_ref().map(|proxy| &proxy.config.common)).or(self.election.as_ref())
     }
 
-    /// The znodes of the settings for all agents and all proxies, as far as daemons look at them. Of a kind whose own
-    /// settings are not given they are where those of the other kind are.
-    fn settings(&self) -> Vec<String> {
+    /// Where the settings for all agents and all proxies are, as far as daemons look at them. Of a kind whose own settings
+    /// are not given they are where those of the other kind are.
+    fn stores(&self) -> Vec<(Kind, Store)> {
         let proxy = self.proxy.as_ref().map(|proxy| &proxy.config.common).or(self.common());
         let kinds = [(self.common(), Kind::Agent), (proxy, Kind::Proxy)];
-        let store = |(common, kind): (Option<&CommonConfig>, Kind)| common?.store(kind);
-        kinds.into_iter().filter_map(store).map(|store| store.path().to_owned()).collect()
+        let store = |(common, kind): (Option<&CommonConfig>, Kind)| Some((kind, common?.store(kind)?));
+        kinds.into_iter().filter_map(store).collect()
+    }
+
+    fn take_over(&mut self, stored: &[Stored]) -> Vec<Finding> {
+        let agent = self.agent.as_mut().and_then(|agent| config::take_over(agent, stored));
+        let proxy = self.proxy.as_mut().and_then(|proxy| config::take_over(proxy, stored));
+        agent.into_iter().chain(proxy).collect()
+    }
+
+    /// Whether the agent asks others before it fences.
+    fn asks_peers(&self) -> bool {
+        let asks = |agent: &AgentConfig| agent.fence != FenceMode::Off && agent.fence_quorum;
+        self.agent.as_ref().is_some_and(|agent| asks(&agent.config))
     }
 
     fn monitor(&self) -> Option<&MonitorAccount> {
@@ -114,37 +158,31 @@ async fn at_election(subjects: &Subjects, limit: Duration) -> election::Seen {
         return election::Seen {
             findings: vec![reach::ZOOKEEPER_NOT_CHECKED.at("ZooKeeper", found)],
             primary,
+            ..election::Seen::default()
         };
     };
     let any = AllowList::default();
     let allowed = subjects.proxy.as_ref().map_or(&any, |proxy| &proxy.config.allow_upstreams);
-    let fence = |agent: &AgentConfig| agent.fence != FenceMode::Off && agent.fence_quorum;
-    let asks_peers = subjects.agent.as_ref().is_some_and(|agent| fence(&agent.config));
-    let settings = subjects.settings();
-    election::Look { common, zookeeper, allowed, asks_peers, settings }.look(limit).await
+    election::Look { common, zookeeper, allowed, stores: subjects.stores() }.look(limit).await
 }
 
-/// Also answers whether the server's own settings have been looked at.
-async fn at_server(subjects: &Subjects, limit: Duration) -> (Vec<Finding>, bool) {
+async fn at_server(subjects: &Subjects, limit: Duration) -> Vec<Finding> {
     let Some(agent) = &subjects.agent else {
         let can_try_monitor = subjects.monitor().is_some();
         let found = "no agent's settings are given";
         let unseen = (!can_try_monitor).then(|| reach::SERVER_NOT_CHECKED.at("MariaDB", found));
-        return (unseen.into_iter().collect(), false);
+        return unseen.into_iter().collect();
     };
-    (server::Login::of_agent(&agent.config).examine(subjects.sessions(), true, limit).await, true)
+    server::Login::of_agent(&agent.config).examine(subjects.sessions(), true, limit).await
 }
 
-/// The proxy's account, tried where the proxy would use it.
-async fn at_primary(
-    subjects: &Subjects,
-    primary: Option<HostPort>,
-    checked: bool,
-    limit: Duration,
-) -> Vec<Finding> {
+/// The proxy's account, tried where the proxy would use it. The server itself is looked at where no agent's is.
+async fn at_primary(subjects: &Subjects, primary: Option<HostPort>, limit: Duration) -> Vec<Finding> {
     let Some(monitor) = subjects.monitor() else { return Vec::new() };
     let Some(primary) = primary else {
         return vec![reach::MONITOR_NOT_CHECKED.at("MariaDB", "there is no primary to try monitor-user on")];
     };
-    server::Login::of_monitor(monitor, &primary).examine(subjects.sessions(), !checked, limit).await
+    server::Login::of_monitor(monitor, &primary)
+        .examine(subjects.sessions(), subjects.agent.is_none(), limit)
+        .await
 }

@@ -9,7 +9,9 @@ use capitana_core::doctor::account::Purpose;
 use capitana_core::doctor::settings::{self, Admin, Agent, Proxy};
 
 use super::{Settings, Subjects};
-use crate::config::{AgentConfig, FenceMode, ProxyConfig};
+use crate::config::load::Daemon;
+use crate::config::settings::{AgentSettings, ProxySettings};
+use crate::config::{AgentConfig, FenceMode};
 
 /// What speaks against the settings.
 pub(super) fn examine(subjects: &Subjects) -> Vec<Finding> {
@@ -27,7 +29,7 @@ pub(super) fn examine(subjects: &Subjects) -> Vec<Finding> {
 }
 
 /// What was said of settings when they were loaded. Files that everybody can read are a finding of their own.
-fn odd<C>(settings: &Settings<C>, subjects: &Subjects) -> Vec<Finding> {
+fn odd<D: Daemon>(settings: &Settings<D>, subjects: &Subjects) -> Vec<Finding> {
     let secrets: Vec<_> = subjects.secrets().iter().map(|path| path.display().to_string()).collect();
     let other = |warning: &&String| !secrets.iter().any(|path| warning.contains(path));
     let odd = settings.warnings.iter().filter(other);
@@ -44,7 +46,7 @@ fn differ(subjects: &Subjects) -> Option<Finding> {
     (place(ours) != place(theirs)).then(|| settings::DIFFER.at(&proxy.name, found))
 }
 
-fn agent_facts(agent: &Settings<AgentConfig>) -> Agent {
+fn agent_facts(agent: &Settings<AgentSettings>) -> Agent {
     let config = &agent.config;
     Agent {
         subject: agent.name.clone(),
@@ -56,7 +58,7 @@ fn agent_facts(agent: &Settings<AgentConfig>) -> Agent {
     }
 }
 
-fn proxy_facts(proxy: &Settings<ProxyConfig>) -> Proxy {
+fn proxy_facts(proxy: &Settings<ProxySettings>) -> Proxy {
     let config = &proxy.config;
     Proxy {
         subject: proxy.name.clone(),

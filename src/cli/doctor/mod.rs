@@ -15,7 +15,7 @@ use super::usage;
 use super::wait::{block_on, patiently};
 use crate::config::document::Document;
 use crate::config::keys::Kind;
-use crate::config::load::{self, Daemon, DaemonArgs};
+use crate::config::load::{Daemon, DaemonArgs};
 use crate::config::settings::{AgentSettings, DaemonSettings, ElectionSettings, ProxySettings};
 use crate::config::value::Text;
 use crate::config::words::Period;
@@ -85,7 +85,7 @@ impl DoctorArgs {
         let subjects = self.subjects(matches)?;
         let limit = self.timeout.value.0;
         let findings =
-            block_on(patiently("ZooKeeper and MariaDB", limit * ROUNDS, doctor::examine(&subjects, limit)))?;
+            block_on(patiently("ZooKeeper and MariaDB", limit * ROUNDS, doctor::examine(subjects, limit)))?;
         if self.json { print::json(&findings, out) } else { print::text(&findings, out) }
             .map_err(Error::Output)?;
         Ok(exit_code(&findings))
@@ -145,7 +145,7 @@ fn bad_config(problem: &str) -> Error {
 }
 
 /// Loads the settings just as the daemon would with this file and these flags.
-fn settings<D: Daemon>(path: Option<&Path>, matches: &ArgMatches) -> Result<Settings<D::Config>, Error> {
+fn settings<D: Daemon>(path: Option<&Path>, matches: &ArgMatches) -> Result<Settings<D>, Error> {
     let command = DaemonArgs::<D>::augment_args(Command::new("capitana"));
     let mut arguments: Vec<OsString> = vec!["capitana".into()];
     if let Some(path) = path {
@@ -156,9 +156,8 @@ fn settings<D: Daemon>(path: Option<&Path>, matches: &ArgMatches) -> Result<Sett
     }
     let matches =
         command.try_get_matches_from(&arguments).map_err(|error| usage::error(&error, &arguments))?;
-    let loaded = load::load::<D>(&matches)?;
     let name = path.map_or_else(|| "the settings".to_owned(), |path| path.display().to_string());
-    Ok(Settings { name, config: loaded.config, warnings: loaded.warnings })
+    Settings::load(name, matches)
 }
 
 /// A flag as it was given on the command line.

@@ -11,6 +11,12 @@ kinds! {
     DIFFER = Warning "SETTINGS-DIFFER",
         "An agent and a proxy of one cluster must look at the same election.",
         "Make `zookeeper` and `election-path` the same in both files.";
+    LIVE = Info "CONFIG-LIVE",
+        "What is in ZooKeeper beats the file in every daemon: the findings are about both together.",
+        "Nothing: `capitana config get` prints them.";
+    LIVE_UNUSED = Warning "CONFIG-LIVE-UNUSED",
+        "Daemons use no part of settings that they cannot read or use, but the last ones that they could: the findings are about the file alone.",
+        "Correct what the error names: `capitana config set` or `capitana config rollback`.";
     ADMIN_REACHABLE = Info "ADMIN-REACHABLE",
         "The admin endpoint has no password: who reaches it can end sessions, or have the agent step down.",
         "Let only the other agents, Prometheus and operators reach it.";
