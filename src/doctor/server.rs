@@ -7,7 +7,6 @@ use capitana_core::HostPort;
 use capitana_core::doctor::account::{Account, Purpose};
 use capitana_core::doctor::server::{STATUS, Server, VARIABLES};
 use capitana_core::doctor::{Finding, bugs, reach};
-use capitana_core::version::release;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as SqlError, Opts, OptsBuilder, Row};
 use tokio::time::timeout;
@@ -84,7 +83,7 @@ impl Login {
             sessions,
         };
         let version = server.text("version").unwrap_or_default();
-        let mut findings = facts.account.examine(self.purpose, release(version));
+        let mut findings = facts.account.examine(self.purpose, version);
         if whole {
             findings.extend(server.examine());
             findings.extend(bugs::examine(&self.subject, version).into_iter().filter(|_| server.is_galera()));

@@ -86,11 +86,20 @@ impl Grants {
         missing.filter_map(|any| any.first().copied()).collect()
     }
 
-    /// The privileges on the whole server.
+    /// The privileges by which this need is met, if it is of the whole server: of those that would do, only the first that it
+    /// has.
+    pub fn serving(&self, need: &Need) -> impl Iterator<Item = &'static str> {
+        let of_server = if need.on == "*" { &need.all[..] } else { &[] };
+        let has = |privilege: &&&str| self.server_wide().any(|has| has == **privilege);
+        of_server.iter().filter_map(move |any| any.iter().find(has).copied())
+    }
+
+    /// The privileges on the whole server. What is granted on `mysql` is among them: its tables hold the accounts. So is what
+    /// is granted on `%`, a pattern that every schema matches.
     pub fn server_wide(&self) -> impl Iterator<Item = &str> {
         self.0
             .iter()
-            .filter(|grant| grant.schema == "*")
+            .filter(|grant| matches!(grant.schema.as_str(), "*" | "mysql" | "%"))
             .flat_map(|grant| &grant.privileges)
             .map(String::as_str)
     }

@@ -6,7 +6,7 @@ use capitana_core::grants::Fence;
 use crate::codes;
 
 const HASH: &str = "IDENTIFIED BY PASSWORD '*10BC7BD67A7A6D8F69C57B7FAA9BF8C93E330179'";
-const NEW: Option<(u16, u16, u16)> = Some((10, 11, 19));
+const NEW: &str = "10.11.19-MariaDB-log";
 
 fn account(name: &str, grants: &[&str]) -> Account {
     let grants = grants.iter().map(|grant| (*grant).to_owned()).collect();
@@ -23,7 +23,7 @@ fn checks(canary: bool, fence: Option<Fence>) -> Purpose {
 }
 
 /// The privileges that are found missing, where any are.
-fn missing(account: &Account, purpose: Purpose, version: Option<(u16, u16, u16)>) -> Option<String> {
+fn missing(account: &Account, purpose: Purpose, version: &str) -> Option<String> {
     let lacks = account
         .examine(purpose, version)
         .into_iter()
@@ -59,7 +59,7 @@ fn the_canary_needs_its_own_schema() {
 
 #[test]
 fn each_fence_needs_its_own_privileges() {
-    let old = Some((10, 6, 20));
+    let old = "10.6.20-MariaDB";
     for (privileges, fence, version, expected) in [
         ("USAGE", Fence::ReadOnly, NEW, Some("READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS")),
         ("READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS", Fence::ReadOnly, NEW, None),
@@ -75,13 +75,66 @@ fn each_fence_needs_its_own_privileges() {
 
 #[test]
 fn an_account_that_may_everything_is_found() {
-    for privileges in ["ALL PRIVILEGES", "PROCESS, CREATE USER", "FILE", "DELETE"] {
+    for privileges in [
+        "ALL PRIVILEGES",
+        "PROCESS, CREATE USER",
+        "FILE",
+        "DELETE",
+        "SELECT",
+        "REPLICATION SLAVE",
+        "SET USER",
+    ] {
         let findings = local(privileges).examine(checks(false, None), NEW);
         assert_eq!(codes(&findings), ["DB-ACCOUNT-POWER"], "{privileges}");
     }
     let grant = format!("GRANT USAGE ON *.* TO `capitana`@`localhost` {HASH} WITH GRANT OPTION");
     let findings = account("capitana@localhost", &[&grant]).examine(checks(false, None), NEW);
     assert_eq!(codes(&findings), ["DB-ACCOUNT-POWER"]);
+}
+
+#[test]
+fn what_the_purpose_takes_is_not_too_much_and_anywhere_else_it_is() {
+    let old = "10.6.20-MariaDB";
+    let fence = |fence| checks(false, Some(fence));
+    for (privileges, purpose, version, expected) in [
+        ("SUPER, PROCESS", fence(Fence::Reject), NEW, None),
+        ("SUPER, PROCESS", fence(Fence::ReadOnly), old, None),
+        ("SUPER, PROCESS", Purpose::Drain, NEW, Some("SUPER")),
+        ("SUPER, PROCESS", checks(false, None), NEW, Some("SUPER")),
+        ("SUPER, READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS", fence(Fence::ReadOnly), NEW, Some("SUPER")),
+        ("SUPER, FILE, PROCESS", fence(Fence::Reject), NEW, Some("FILE")),
+        ("ALL PRIVILEGES", fence(Fence::Reject), NEW, Some("ALL PRIVILEGES")),
+    ] {
+        let findings = local(privileges).examine(purpose, version);
+        let power = findings.iter().find(|finding| finding.kind.code == "DB-ACCOUNT-POWER");
+        let named =
+            power.and_then(|power| power.found.strip_prefix("capitana@localhost has ")?.split(" on ").next());
+        assert_eq!(named, expected, "{privileges} for {purpose:?} on {version}");
+    }
+}
+
+#[test]
+fn rights_on_the_tables_of_accounts_or_on_every_schema_are_too_much() {
+    let usage = format!("GRANT USAGE ON *.* TO `capitana`@`localhost` {HASH}");
+    let with = |grant: &str| {
+        codes(&account("capitana@localhost", &[&usage, grant]).examine(checks(false, None), NEW))
+    };
+    for schema in ["`mysql`.*", "`mysql`.`global_priv`", "`%`.*"] {
+        let grant = format!("GRANT SELECT, UPDATE ON {schema} TO `capitana`@`localhost`");
+        assert_eq!(with(&grant), ["DB-ACCOUNT-POWER"], "{schema}");
+    }
+    assert_eq!(with("GRANT SELECT ON `shop`.* TO `capitana`@`localhost`"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_password_is_missed_only_where_the_server_would_show_one() {
+    let found = |name: &str, version| {
+        codes(&account(name, &["GRANT USAGE ON *.* TO `c`@`10.0.0.%`"]).examine(checks(false, None), version))
+    };
+    assert_eq!(found("c@10.0.0.%", NEW), ["DB-ACCOUNT-OPEN"]);
+    assert_eq!(found("c@10.0.0.%", "8.0.36"), Vec::<&str>::new(), "MySQL never prints IDENTIFIED");
+    assert_eq!(found("c@10.0.0.%", ""), Vec::<&str>::new());
+    assert_eq!(found("", NEW), Vec::<&str>::new(), "whose account it is was not answered");
 }
 
 #[test]
