@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread::available_parallelism;
 
-use capitana_core::doctor::host::{Host, Secret, State};
+use capitana_core::doctor::host::{Host, Proxy, Secret, State};
 use capitana_core::doctor::{Finding, reach};
 use rustix::fs::Access;
 use rustix::process::{Resource, getrlimit};
@@ -27,7 +28,7 @@ pub(super) fn examine(subjects: &Subjects) -> Vec<Finding> {
         files: getrlimit(Resource::Nofile).maximum,
         ports: seen("the range of local ports", ports()),
         retries: seen("net.ipv4.tcp_retries2", number("/proc/sys/net/ipv4/tcp_retries2")),
-        sessions: sessions(subjects),
+        proxy: proxy(subjects),
         secrets: subjects.secrets().into_iter().filter_map(|path| secret(path)).collect(),
         state: subjects.agent.as_ref().map(|agent| state(&agent.config.state_directory)),
     };
@@ -36,11 +37,19 @@ pub(super) fn examine(subjects: &Subjects) -> Vec<Finding> {
     findings
 }
 
-/// How many sessions the proxy may have: on all its listeners.
-fn sessions(subjects: &Subjects) -> Option<u64> {
+/// What `crate::proxy` makes of its settings on this host.
+fn proxy(subjects: &Subjects) -> Option<Proxy> {
     let config = &subjects.proxy.as_ref()?.config;
-    let sessions = config.max_connections?.saturating_mul(config.listen.len() + config.replica_listen.len());
-    u64::try_from(sessions).ok()
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    let listeners = config.listen.len() + config.replica_listen.len();
+    Some(Proxy {
+        most: config.max_connections.map(|most| count(most.saturating_mul(listeners))),
+        upstream: config.max_upstream_connections.map(count),
+        threads: count(threads),
+        listeners: count(listeners),
+        sources: count(config.source_addresses.len()),
+    })
 }
 
 fn number(path: &str) -> std::io::Result<u64> {

@@ -11,7 +11,7 @@ kinds! {
         "Raise LimitNOFILE in the unit (or ulimit -Hn), or lower max-connections.";
     PORTS = Warning "HOST-PORTS",
         "Each session to the primary takes a local port: when they run out, dials fail.",
-        "Widen net.ipv4.ip_local_port_range.";
+        "Widen net.ipv4.ip_local_port_range, or set source-addresses.";
     RETRIES = Info "HOST-TCP-RETRIES",
         "A session with data on its way to a host that has vanished hangs until the kernel gives up; capitana ends it with its epoch, other programs do not.",
         "Set net.ipv4.tcp_retries2 to 8 (about 100 s) or below.";
@@ -29,8 +29,13 @@ kinds! {
         "chmod 0700 the directory.";
 }
 
-/// What a daemon needs beside its sessions: listeners, ZooKeeper, the log.
+/// What a daemon needs beside its sessions and threads: ZooKeeper, the admin endpoint, the log.
 const OTHER_FILES: u64 = 64;
+/// What each thread that relays needs, beside a listener for each address.
+const FILES_OF_A_THREAD: u64 = 4;
+/// A proxy that has no limit of its own is expected to take as many sessions. Below it the limit of descriptors is one that
+/// nobody chose for a proxy, such as the 1,024 of a shell.
+const EXPECTED_SESSIONS: u64 = 1_000;
 /// 2 to the power of 8 times the first timeout of 200 ms, in sum: about 100 s (tcp(7)).
 const PATIENT_RETRIES: u64 = 8;
 
@@ -54,6 +59,53 @@ pub struct State {
     pub writable: bool,
 }
 
+/// What is known of the proxy that runs here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proxy {
+    /// How many sessions it may have on all its listeners; none: as many as descriptors allow.
+    pub most: Option<u64>,
+    /// How many of them one server gets; none: all.
+    pub upstream: Option<u64>,
+    /// Its threads that relay.
+    pub threads: u64,
+    /// The addresses that it listens on.
+    pub listeners: u64,
+    /// The addresses it connects from, each of which has all local ports. At least one counts.
+    pub sources: u64,
+}
+
+impl Proxy {
+    /// How many descriptors it takes beside its sessions, each of which takes two.
+    fn kept(&self) -> u64 {
+        OTHER_FILES
+            .saturating_add(self.threads.saturating_mul(FILES_OF_A_THREAD.saturating_add(self.listeners)))
+    }
+
+    fn files(&self, files: u64) -> Option<Finding> {
+        let allowed = files.saturating_sub(self.kept()) / 2;
+        let found = match self.most {
+            Some(most) if allowed < most => {
+                let needed = most.saturating_mul(2).saturating_add(self.kept());
+                format!("{most} sessions take {needed} descriptors, this shell may have {files}")
+            }
+            None if allowed < EXPECTED_SESSIONS => {
+                format!("the {files} descriptors that this shell may have allow {allowed} sessions")
+            }
+            _ => return None,
+        };
+        Some(FILES.at(Host::SUBJECT, found))
+    }
+
+    /// Only numbers that somebody has set are measured: descriptors nearly always allow more sessions than there are ports,
+    /// and nobody asked for so many.
+    fn ports(&self, ports: u64) -> Option<Finding> {
+        let asked = self.most.into_iter().chain(self.upstream).min()?;
+        let ports = ports.saturating_mul(self.sources.max(1));
+        let found = format!("there are {ports} local ports for {asked} sessions with one server");
+        (ports < asked).then(|| PORTS.at(Host::SUBJECT, found))
+    }
+}
+
 /// What is known of a host. What could not be seen is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Host {
@@ -65,8 +117,8 @@ pub struct Host {
     pub ports: Option<u64>,
     /// `net.ipv4.tcp_retries2`.
     pub retries: Option<u64>,
-    /// How many sessions the proxy may have, where it has a limit.
-    pub sessions: Option<u64>,
+    /// The proxy, where there is one.
+    pub proxy: Option<Proxy>,
     /// Files with secrets.
     pub secrets: Vec<Secret>,
     /// The agent's state directory, where there is an agent.
@@ -84,27 +136,15 @@ impl Host {
         if self.clock_synchronised == Some(false) {
             findings.push(CLOCK.at(Self::SUBJECT, "the kernel says that its clock is not synchronised"));
         }
-        findings.extend(self.sessions.into_iter().flat_map(|sessions| self.room(sessions)));
+        if let Some(proxy) = &self.proxy {
+            findings.extend(self.files.and_then(|files| proxy.files(files)));
+            findings.extend(self.ports.and_then(|ports| proxy.ports(ports)));
+        }
         if let Some(retries) = self.retries.filter(|retries| *retries > PATIENT_RETRIES) {
             findings.push(RETRIES.at(Self::SUBJECT, format!("net.ipv4.tcp_retries2 is {retries}")));
         }
         findings.extend(self.secrets.iter().filter_map(readable));
         findings.extend(self.state.iter().flat_map(State::examine));
-        findings
-    }
-
-    fn room(&self, sessions: u64) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let needed = sessions.saturating_mul(2).saturating_add(OTHER_FILES);
-        if let Some(files) = self.files.filter(|files| *files < needed) {
-            let found = format!("{sessions} sessions take {needed} descriptors, this shell may have {files}");
-            findings.push(FILES.at(Self::SUBJECT, found));
-        }
-        if let Some(ports) = self.ports.filter(|ports| *ports < sessions) {
-            findings.push(
-                PORTS.at(Self::SUBJECT, format!("there are {ports} local ports for {sessions} sessions")),
-            );
-        }
         findings
     }
 }
