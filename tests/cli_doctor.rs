@@ -5,6 +5,12 @@
 
 #[path = "support/command.rs"]
 mod command;
+#[path = "cli_doctor/refusing.rs"]
+mod refusing;
+#[path = "cli_doctor/settings.rs"]
+mod settings;
+#[path = "support/proxy/mod.rs"]
+mod support;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,9 +24,11 @@ use capitana::exit;
 use capitana_core::doctor::kinds;
 use capitana_lab::{Lab, Progress};
 use command::{capitana, run};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use tempfile::TempDir;
-use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Permission};
+use zookeeper_client::{Acl, AuthId, Client, CreateMode, Permission};
 
 const PATH: &str = "/mariadb/primary";
 const SETTINGS: &str = "/capitana/config";
@@ -165,6 +173,16 @@ async fn stand(client: &Client, upstream: &str) {
     client.create("/secret", b"", &CreateMode::Persistent.with_acls((&nobody[..]).into())).await.unwrap();
 }
 
+/// Has the first node apply nothing, as long as what is answered lives, while another one commits, and all statements on it
+/// wait for that.
+async fn fall_behind(lab: &Lab) -> Conn {
+    let mut lock = lab.nodes()[0].root().await.unwrap();
+    lock.query_drop("SET GLOBAL wsrep_sync_wait=15").await.unwrap();
+    lock.query_drop("FLUSH TABLES WITH READ LOCK").await.unwrap();
+    lab.nodes()[1].execute("CREATE TABLE capitana.later (id INT PRIMARY KEY)").await.unwrap();
+    lock
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_safe_server_and_election_give_nothing_to_do() {
     let lab = Lab::builder().galera(3).zookeeper(3).provider_options(PROVIDER);
@@ -198,6 +216,14 @@ async fn a_safe_server_and_election_give_nothing_to_do() {
     assert_eq!(lagging.bad(), ["ZK-SYNC-LIMIT"], "the lab's syncLimit is 5 s: {:#}", lagging.json);
     let refused = doctor(&[&both[..], &["--election-path", "/secret"]].concat());
     assert_eq!(refused.bad(), ["ZK-REFUSED"], "{:#}", refused.json);
+
+    let behind = fall_behind(&lab).await;
+    let waiting = doctor(&both);
+    for code in ["DB-UNREACHABLE", "DB-UNSEEN"] {
+        assert_eq!(waiting.found(code), None, "a check does not wait for others' writes: {:#}", waiting.json);
+    }
+    drop(behind);
+
     fs::write(directory.path().join("password"), "wrong").unwrap();
     let wrong = doctor(&both);
     assert_eq!(wrong.bad(), ["DB-LOGIN", "DB-LOGIN"], "{:#}", wrong.json);
@@ -213,53 +239,6 @@ async fn with_zookeeper_alone_the_worst_is_a_warning_and_the_exit_status_says_so
     let found = doctor(&["--zookeeper", &lab.zookeeper()]);
     assert_eq!(found.codes(), ["DB-NOT-CHECKED", "ZK-CLEAR", "ZK-STANDALONE"], "{:#}", found.json);
     assert_eq!((found.code, &found.json["worst"]), (i32::from(exit::WARNING), &Value::from("warning")));
-    lab.shutdown().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn settings_of_all_daemons_that_everybody_can_make_or_write_are_found() {
-    let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
-    let zookeeper = lab.zookeeper();
-    let open = || doctor(&["--zookeeper", &zookeeper]).found("ZK-ACL-CONFIG-OPEN");
-    let way = "where /capitana/config/agent is still to be made";
-    assert!(open().is_some_and(|found| found.contains(" at /, ") && found.contains(way)), "{:?}", open());
-    let unread = doctor(&["--zookeeper", &zookeeper, "--config-path", "off"]);
-    assert_eq!(unread.found("ZK-ACL-CONFIG-OPEN"), None);
-
-    let client = Client::connect(&zookeeper).await.unwrap();
-    stand(&client, "db1.internal:3306").await;
-    assert_eq!(open(), None);
-    let anyone = CreateMode::Persistent.with_acls(Acls::anyone_all());
-    client.create(&format!("{SETTINGS}/proxy"), b"", &anyone).await.unwrap();
-    assert_eq!(open().as_deref(), Some("anyone may write, change the ACL at /capitana/config/proxy"));
-    lab.shutdown().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn settings_are_judged_with_those_in_zookeeper_as_the_daemon_has_them() {
-    let lab = Lab::builder().zookeeper(1).start(&Progress::stderr()).await.unwrap();
-    let client = Client::connect(&lab.zookeeper()).await.unwrap();
-    stand(&client, "db1.internal:3306").await;
-    let directory = TempDir::new().unwrap();
-    let config = agent(directory.path(), &lab.zookeeper(), "127.0.0.1:1", "canary = true\n");
-    let doctor = |more: &[&str]| doctor(&[&["--config", &config], more].concat());
-    let file = doctor(&[]);
-    assert_eq!((file.found("CONFIG-LIVE"), file.found("CANARY-OFF")), (None, None), "{:#}", file.json);
-
-    let znode = format!("{SETTINGS}/agent");
-    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-    client.create(&znode, b"canary = false\nfall = 3\n", &options).await.unwrap();
-    let both = doctor(&[]);
-    let said = "ZooKeeper /capitana/config/agent version 0 sets canary, fall";
-    assert_eq!(both.found("CONFIG-LIVE").as_deref(), Some(said), "{:#}", both.json);
-    assert_eq!(both.found("CANARY-OFF").as_deref(), Some("canary is off"), "{:#}", both.json);
-    assert_eq!(doctor(&["--canary=true"]).found("CANARY-OFF"), None, "a flag beats it");
-
-    client.set_data(&znode, b"canary = false\nserver = \"db2\"\n", None).await.unwrap();
-    let refused = doctor(&[]);
-    let why = refused.found("CONFIG-LIVE-UNUSED").unwrap();
-    assert!(why.contains("/capitana/config/agent version 1:2: server:"), "{why}");
-    assert_eq!(refused.found("CANARY-OFF"), None, "no part of it is used: {:#}", refused.json);
     lab.shutdown().await.unwrap();
 }
 
