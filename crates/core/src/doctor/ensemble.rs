@@ -61,9 +61,7 @@ impl Ensemble {
     /// What speaks against it.
     #[must_use]
     pub fn examine(&self) -> Vec<Finding> {
-        let size = self.servers.iter().filter_map(Words::members).max().unwrap_or(self.listed);
-        let mut findings = Vec::new();
-        findings.extend(self.size(size));
+        let mut findings = self.size();
         findings.extend(self.servers.iter().filter_map(down));
         findings.extend(self.granted.and_then(|granted| self.timeout(granted)));
         findings.extend(self.sync_limit());
@@ -73,13 +71,21 @@ impl Ensemble {
         findings
     }
 
-    fn size(&self, size: usize) -> Vec<Finding> {
+    /// An observer has no vote: the failures that an ensemble survives are those of its voters. Every server that is not
+    /// named counts, because daemons can use each.
+    fn size(&self) -> Vec<Finding> {
+        let most = |count: fn(&Words) -> Option<usize>| self.servers.iter().filter_map(count).max();
+        let observers = self.servers.iter().filter(|server| server.mode() == Some("observer")).count();
+        // Where observers alone are named nothing is known of the others.
+        let named = self.listed.saturating_sub(observers);
+        let voters = most(Words::voters).or((named > 0).then_some(named));
+        let size = most(Words::members).unwrap_or(self.listed);
         let mut findings = Vec::new();
         let alone = self.servers.iter().any(|server| server.mode() == Some("standalone"));
-        if alone || size == 1 {
-            findings.push(STANDALONE.at(&self.subject, "there is one server"));
-        } else if size.is_multiple_of(2) {
-            findings.push(EVEN.at(&self.subject, format!("there are {size} servers")));
+        if alone || voters == Some(1) {
+            findings.push(STANDALONE.at(&self.subject, "there is one server that votes"));
+        } else if let Some(voters) = voters.filter(|voters| voters.is_multiple_of(2)) {
+            findings.push(EVEN.at(&self.subject, format!("there are {voters} servers that vote")));
         }
         if size > self.listed {
             let found = format!("{} of {size} servers are named in `zookeeper`", self.listed);

@@ -18,7 +18,7 @@ kinds! {
         "Daemons use no part of settings that they cannot read or use, but the last ones that they could: the findings are about the file alone.",
         "Correct what the error names: `capitana config set` or `capitana config rollback`.";
     ADMIN_REACHABLE = Info "ADMIN-REACHABLE",
-        "The admin endpoint has no password: who reaches it can end sessions, or have the agent step down.",
+        "The admin endpoint has no password: who reaches it can read status, metrics and settings, and end a proxy's sessions.",
         "Let only the other agents, Prometheus and operators reach it.";
     ADMIN_EVERYWHERE = Warning "ADMIN-EVERYWHERE",
         "The admin endpoint has no password and listens on every address, those of clients too.",

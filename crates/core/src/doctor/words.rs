@@ -85,6 +85,18 @@ impl Words {
         (count > 0).then_some(count)
     }
 
+    /// How many of them vote: an observer follows the votes of the others, `server.N=host:port:port:observer;...`.
+    #[must_use]
+    pub fn voters(&self) -> Option<usize> {
+        let observes = |line: &str| {
+            let server = line.split(';').next().unwrap_or_default();
+            server.trim().to_ascii_lowercase().ends_with(":observer")
+        };
+        let servers = self.conf.lines().filter(|line| line.starts_with("server."));
+        let count = servers.filter(|line| !observes(line)).count();
+        (count > 0).then_some(count)
+    }
+
     /// How long one of its followers may lag behind the leader, or be cut off from it, before it says so:
     /// `syncLimit` ticks. None for a server alone.
     #[must_use]

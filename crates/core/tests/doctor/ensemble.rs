@@ -55,6 +55,21 @@ fn the_number_of_servers_is_judged() {
 }
 
 #[test]
+fn an_observer_is_not_counted_among_the_servers_that_vote() {
+    let conf = CONF.replace("version=0", "server.4=zk4:2888:3888:observer;0.0.0.0:2181\nversion=0");
+    let four = |conf: &str| {
+        let follower = |number| words(number, "follower", conf);
+        vec![words(1, "leader", conf), follower(2), follower(3), words(4, "observer", conf)]
+    };
+    let found = |servers, listed| codes(&Ensemble { servers, listed, ..three() }.examine());
+    assert_eq!(found(four(&conf), 4), Vec::<&str>::new());
+    assert_eq!(found(four(&conf), 3), ["ZK-LIST-PARTIAL"], "a daemon could use it");
+    let refusal = "conf is not executed because it is not in the whitelist.\n";
+    assert_eq!(found(four(refusal), 4), ["ZK-WORDS-UNSEEN"], "its mode says that it does not vote");
+    assert_eq!(found(four(&conf.replace(":observer", ":participant")), 4), ["ZK-EVEN"]);
+}
+
+#[test]
 fn a_server_that_does_not_answer_or_does_not_serve_is_found() {
     let silent = || Answer::Silent("connection refused".to_owned());
     let down = with_first(|server| (server.srvr, server.conf, server.mntr) = (silent(), silent(), silent()));
