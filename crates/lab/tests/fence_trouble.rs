@@ -186,7 +186,9 @@ async fn an_agent_that_is_started_anew_while_it_is_cut_off_knows_whom_to_ask() {
     let written = async || fs::read_to_string(&learnt).ok()?.contains(":9308").then_some(());
     wait_until(PATIENCE, "the first agent has written down where the other is", written).await.unwrap();
     server.lab.doors()[0].cut();
-    server.restart_agent().await;
+    // One that is asked to stop has time to fence the server itself.
+    first.kill().await.unwrap();
+    first.start().await.unwrap();
     server.is_fenced().await;
     server.is_back().await;
     server.lab.shutdown().await.unwrap();
