@@ -149,6 +149,15 @@ impl Process {
         status.ok_or_else(|| anyhow!("{} has ended, nobody knows how", self.name))
     }
 
+    /// Waits until this is in its log.
+    ///
+    /// # Errors
+    /// It is not at the deadline.
+    pub async fn wait_said(&self, what: &str, deadline: Duration) -> Result<()> {
+        let said = async || self.log_tail(usize::MAX).contains(what).then_some(());
+        wait_until(deadline, &format!("{} says {what}", self.name), said).await.map(drop)
+    }
+
     /// An error if it has ended, with the end of its log: for those who wait until it is ready.
     ///
     /// # Errors

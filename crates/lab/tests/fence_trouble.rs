@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use capitana_lab::status::AgentStatus;
-use capitana_lab::{Builder, Lab, MONITOR, Process, Progress, wait_until};
+use capitana_lab::{Builder, Lab, MONITOR, Progress, wait_until};
 use mysql_async::prelude::Queryable;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -46,6 +46,16 @@ impl Fenced {
     async fn restart_agent(&self) {
         self.lab.agents()[0].stop().await.unwrap();
         self.lab.agents()[0].start().await.unwrap();
+    }
+
+    /// Returns when it is back.
+    async fn is_down_when_it_should_be_fenced(&self) {
+        let node = &self.lab.nodes()[0];
+        self.lab.doors()[0].cut();
+        node.signal(Signal::KILL).unwrap();
+        self.lab.agents()[0].wait_said("the server cannot be fenced", PATIENCE).await.unwrap();
+        node.wait_exit(PATIENCE).await.unwrap();
+        node.start().await.unwrap();
     }
 
     async fn sql(&self, statement: &str) {
@@ -93,18 +103,13 @@ fn fences(directory: &TempDir, mode: &str, quorum: &str) {
     fs::write(directory.path().join("agent.toml"), settings).unwrap();
 }
 
-async fn wait_said(process: &Process, what: &str) {
-    let said = async || process.log_tail(200).contains(what).then_some(());
-    wait_until(PATIENCE, &format!("{} says {what}", process.name()), said).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_server_that_stood_still_when_it_should_have_been_fenced_is_fenced_once_it_answers() {
     let server = Fenced::alone(Lab::builder()).await;
     let node = &server.lab.nodes()[0];
     server.lab.doors()[0].cut();
     node.freeze().await.unwrap();
-    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
+    server.lab.agents()[0].wait_said("the server cannot be fenced", PATIENCE).await.unwrap();
     node.thaw().unwrap();
     server.is_fenced().await;
     server.is_back().await;
@@ -115,12 +120,7 @@ async fn a_server_that_stood_still_when_it_should_have_been_fenced_is_fenced_onc
 #[tokio::test]
 async fn a_server_that_was_down_when_it_should_have_been_fenced_is_fenced_once_it_is_back() {
     let server = Fenced::alone(Lab::builder()).await;
-    let node = &server.lab.nodes()[0];
-    server.lab.doors()[0].cut();
-    node.signal(Signal::KILL).unwrap();
-    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
-    node.wait_exit(PATIENCE).await.unwrap();
-    node.start().await.unwrap();
+    server.is_down_when_it_should_be_fenced().await;
     server.is_fenced().await;
     server.is_back().await;
     assert!(!server.is_read_only().await);
@@ -137,7 +137,7 @@ async fn a_server_that_is_restarted_while_its_agent_is_cut_off_is_fenced_anew_an
     node.signal(Signal::KILL).unwrap();
     node.wait_exit(PATIENCE).await.unwrap();
     node.start().await.unwrap();
-    wait_said(agent, "the server was restarted, which has lifted the fence").await;
+    agent.wait_said("the server was restarted, which has lifted the fence", PATIENCE).await.unwrap();
     server.is_fenced().await;
     server.is_back().await;
     assert!(!server.is_read_only().await);
@@ -147,13 +147,8 @@ async fn a_server_that_is_restarted_while_its_agent_is_cut_off_is_fenced_anew_an
 #[tokio::test]
 async fn a_server_that_came_back_read_only_by_its_own_settings_is_left_so() {
     let server = Fenced::alone(Lab::builder().server_option("read_only", "ON")).await;
-    let node = &server.lab.nodes()[0];
-    server.lab.doors()[0].cut();
-    node.signal(Signal::KILL).unwrap();
-    wait_said(&server.lab.agents()[0], "the server cannot be fenced").await;
-    node.wait_exit(PATIENCE).await.unwrap();
-    node.start().await.unwrap();
-    wait_said(&server.lab.agents()[0], "that is left to whoever has set it").await;
+    server.is_down_when_it_should_be_fenced().await;
+    server.lab.agents()[0].wait_said("that is left to whoever has set it", PATIENCE).await.unwrap();
     server.is_back().await;
     server.agent("finds the server read-only", |agent| agent.reason.contains("read_only")).await;
     assert!(server.is_read_only().await);
@@ -168,7 +163,7 @@ async fn a_fence_is_lifted_by_an_agent_that_was_started_anew_not_to_fence() {
     server.is_fenced().await;
     fences(&server.directory, "off", "false");
     server.restart_agent().await;
-    wait_said(agent, "the server was fenced by an earlier run of this agent").await;
+    agent.wait_said("the server was fenced by an earlier run of this agent", PATIENCE).await.unwrap();
     assert!(server.is_read_only().await);
     server.is_back().await;
     assert!(!server.is_read_only().await);

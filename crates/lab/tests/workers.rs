@@ -62,11 +62,6 @@ fn worker(lab: &Lab, name: &str, arguments: &[&str]) -> Process {
     lab.process(name, recipe).unwrap()
 }
 
-async fn wait_said(process: &Process, what: &str) {
-    let said = async || process.log_tail(100).contains(what).then_some(());
-    wait_until(PATIENCE, &format!("{} says {what}", process.name()), said).await.unwrap();
-}
-
 /// The blocks below "Try it", as a reader's shell runs them.
 fn examples() -> Vec<String> {
     let (_, behind) = PAGE.split_once("\n## Try it\n").unwrap();
@@ -98,12 +93,12 @@ async fn the_page_can_be_tried_as_it_stands() {
     };
     let (one, two) = (start("one", one).unwrap(), start("two", two).unwrap());
     one.start().await.unwrap();
-    wait_said(&one, "one has token ").await;
+    one.wait_said("one has token ", PATIENCE).await.unwrap();
     two.start().await.unwrap();
-    wait_said(&two, "in line").await;
+    two.wait_said("in line", PATIENCE).await.unwrap();
     assert!(!two.log_tail(100).contains("two has token "), "two run at once");
     assert!(one.stop().await.unwrap().success());
-    wait_said(&two, "two has token ").await;
+    two.wait_said("two has token ", PATIENCE).await.unwrap();
     let Output { stdout, .. } = shell(&lab, once).stderr(Stdio::null()).output().unwrap();
     assert_eq!(String::from_utf8(stdout).unwrap(), "job done\nstatus 3\n");
     lab.shutdown().await.unwrap();
@@ -124,10 +119,10 @@ async fn a_lock_is_shared_with_a_program_of_kazoo() {
         &["--name", "locked", "--lock", "/leader", "--", "sh", "-c", "echo runs; exec sleep 60"],
     );
     worker.start().await.unwrap();
-    wait_said(&worker, "the link to ZooKeeper is up").await;
+    worker.wait_said("the link to ZooKeeper is up", PATIENCE).await.unwrap();
     assert!(!worker.log_tail(100).lines().any(|line| line == "runs"));
     drop(holder.stdin.take());
-    wait_said(&worker, "runs").await;
+    worker.wait_said("runs", PATIENCE).await.unwrap();
     holder.wait().unwrap();
     let client = Client::connect(&lab.zookeeper()).await.unwrap();
     let mode = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
@@ -148,7 +143,7 @@ async fn who_does_not_want_to_wait_is_told_that_another_runs() {
         };
         let holder = worker(&lab, &format!("holder-{wait}"), &once(&[], "echo runs; exec sleep 60"));
         holder.start().await.unwrap();
-        wait_said(&holder, "runs").await;
+        holder.wait_said("runs", PATIENCE).await.unwrap();
         let second = worker(&lab, &format!("second-{wait}"), &once(&["--wait", wait], "echo runs too"));
         second.start().await.unwrap();
         assert_eq!(second.wait_exit(PATIENCE).await.unwrap().code(), Some(75));
@@ -197,10 +192,10 @@ async fn a_command_gets_the_signals_that_are_meant_for_it_and_leaves_nothing_beh
     let script = "trap 'echo reloaded' HUP; (setsid sh -c 'echo stray $$; exec sleep 600' &); echo runs; while :; do sleep 0.1; done";
     let worker = worker(&lab, "signals", &["--name", "signals", "--", "bash", "-c", script]);
     worker.start().await.unwrap();
-    wait_said(&worker, "runs").await;
-    wait_said(&worker, "stray").await;
+    worker.wait_said("runs", PATIENCE).await.unwrap();
+    worker.wait_said("stray", PATIENCE).await.unwrap();
     worker.signal(rustix::process::Signal::HUP).unwrap();
-    wait_said(&worker, "reloaded").await;
+    worker.wait_said("reloaded", PATIENCE).await.unwrap();
     let log = worker.log_tail(100);
     let stray = log.lines().find_map(|line| line.strip_prefix("stray ")).unwrap();
     assert!(worker.stop().await.unwrap().success());
@@ -216,7 +211,7 @@ async fn a_command_that_is_asked_to_end_has_its_grace_and_not_only_what_is_left_
     let worker =
         worker(&lab, "patient", &["--name", "patient", "--grace", "20s", "--", "bash", "-c", script]);
     worker.start().await.unwrap();
-    wait_said(&worker, "runs").await;
+    worker.wait_said("runs", PATIENCE).await.unwrap();
     assert!(worker.stop().await.unwrap().success());
     assert!(worker.log_tail(100).lines().any(|line| line == "finished"), "{}", worker.log_tail(20));
     lab.shutdown().await.unwrap();
@@ -231,7 +226,7 @@ async fn who_stood_still_while_its_command_was_ended_is_told_that_the_turn_was_l
         &["--name", "frozen", "--once", "--", "sh", "-c", "echo pid $$; exec sleep 60"],
     );
     worker.start().await.unwrap();
-    wait_said(&worker, "pid ").await;
+    worker.wait_said("pid ", PATIENCE).await.unwrap();
     let log = worker.log_tail(100);
     let pid = log.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().to_owned();
     worker.freeze().await.unwrap();
@@ -264,9 +259,9 @@ async fn a_command_that_fails_again_and_again_is_another_hosts_turn() {
     );
     let good = worker(&lab, "good", &["--name", "jobs", "--", "sh", "-c", "echo runs; exec sleep 60"]);
     bad.start().await.unwrap();
-    wait_said(&bad, "tries").await;
+    bad.wait_said("tries", PATIENCE).await.unwrap();
     good.start().await.unwrap();
-    wait_said(&good, "runs").await;
+    good.wait_said("runs", PATIENCE).await.unwrap();
     assert!(bad.log_tail(100).contains("the place is given up"), "{}", bad.log_tail(20));
     let again = async || (bad.log_tail(100).matches("in line").count() == 2).then_some(());
     wait_until(PATIENCE, "it stands in line anew", again).await.unwrap();
