@@ -32,7 +32,7 @@ fn denying(mut stream: TcpStream) -> Option<String> {
     stream.write_all(DENIED).ok()?;
     assert_eq!(stream.read(&mut [0]).ok()?, 0, "the server was told something more");
     match login? {
-        Login::Plain { user, .. } => Some(user),
+        Login::Plain { user, .. } => Some(user.into_owned()),
         Login::Tls { .. } => None,
     }
 }

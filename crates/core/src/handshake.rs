@@ -2,6 +2,8 @@
 //! the two are in; what it does not understand makes it blind (`Stage::Opaque`), never wrong. Bytes after the
 //! handshake are not looked at.
 
+use std::borrow::Cow;
+
 use crate::opening;
 use crate::packet::{CLIENT_COMPRESSED, Greeting, HEADER, Login};
 
@@ -152,7 +154,8 @@ impl Handshake {
         match Login::read(payload) {
             Some(Login::Plain { capabilities, user }) if self.stage == Stage::Login => {
                 self.seen.capabilities = Some(capabilities);
-                self.seen.user = Some(user.chars().take(MAX_USER).collect());
+                let end = user.char_indices().nth(MAX_USER).map_or(user.len(), |(end, _)| end);
+                self.seen.user = Some(user[..end].to_owned());
                 Stage::Authentication
             }
             Some(Login::Tls { capabilities }) if self.stage == Stage::Login => {
@@ -173,20 +176,32 @@ struct Packets {
     sequence: u8,
 }
 
-enum Taken {
+enum Taken<'a> {
     Incomplete,
     TooLong,
-    Packet(Vec<u8>),
+    Packet(Cow<'a, [u8]>),
 }
 
 impl Packets {
-    /// Takes from `bytes` what completes the packet at hand.
-    fn take(&mut self, bytes: &mut &[u8]) -> Taken {
+    /// Takes from `bytes` what completes the packet at hand. One that comes whole, as nearly all do, is not copied.
+    fn take<'a>(&mut self, bytes: &mut &'a [u8]) -> Taken<'a> {
+        if self.pending.is_empty()
+            && let Some((&[a, b, c, sequence], behind)) = bytes.split_first_chunk::<HEADER>()
+            && let Some((payload, rest)) = behind.split_at_checked(length([a, b, c]))
+            && payload.len() <= MAX_PACKET
+        {
+            (self.sequence, *bytes) = (sequence, rest);
+            return Taken::Packet(Cow::Borrowed(payload));
+        }
+        self.piece_together(bytes)
+    }
+
+    fn piece_together<'a>(&mut self, bytes: &mut &[u8]) -> Taken<'a> {
         self.fill(bytes, HEADER);
         let Some(&[a, b, c, sequence]) = self.pending.first_chunk::<HEADER>() else {
             return Taken::Incomplete;
         };
-        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        let length = length([a, b, c]);
         if length > MAX_PACKET {
             return Taken::TooLong;
         }
@@ -197,7 +212,7 @@ impl Packets {
         let payload = self.pending.split_off(HEADER);
         self.pending.clear();
         self.sequence = sequence;
-        Taken::Packet(payload)
+        Taken::Packet(Cow::Owned(payload))
     }
 
     fn fill(&mut self, bytes: &mut &[u8], want: usize) {
@@ -205,4 +220,9 @@ impl Packets {
         self.pending.extend_from_slice(&bytes[..missing]);
         *bytes = &bytes[missing..];
     }
+}
+
+/// The length of a packet, as its header has it.
+fn length([low, middle, high]: [u8; 3]) -> usize {
+    u32::from_le_bytes([low, middle, high, 0]) as usize
 }

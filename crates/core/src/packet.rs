@@ -2,6 +2,8 @@
 //! Layouts are those of MariaDB's "Clients & Utilities: connecting" protocol documentation. Bytes that pass between
 //! client and server are never rebuilt from what is read here.
 
+use std::borrow::Cow;
+
 use crate::Role;
 
 /// Bytes before each packet's payload: three of length, one of sequence.
@@ -130,22 +132,22 @@ fn framed(sequence: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What the server's greeting shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Greeting {
+pub struct Greeting<'a> {
     /// The id of the server's thread, as in its process list.
     pub thread_id: u32,
     /// The server's version text.
-    pub version: String,
+    pub version: Cow<'a, str>,
     /// The lower 32 capability bits.
     pub capabilities: u32,
 }
 
-impl Greeting {
+impl<'a> Greeting<'a> {
     /// Reads a greeting's payload. None if it is not one of protocol 10.
     #[must_use]
-    pub fn read(payload: &[u8]) -> Option<Self> {
+    pub fn read(payload: &'a [u8]) -> Option<Self> {
         let rest = payload.strip_prefix(&[10])?;
         let end = rest.iter().position(|b| *b == 0)?;
-        let version = String::from_utf8_lossy(&rest[..end]).into_owned();
+        let version = text(&rest[..end]);
         let rest = &rest[end + 1..];
         let thread_id = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?);
         // Eight bytes of nonce and a zero, then the capabilities in two halves around character set and status.
@@ -158,7 +160,7 @@ impl Greeting {
 
 /// What the client's first packet shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
+pub enum Login<'a> {
     /// It asks for TLS; what follows cannot be read.
     Tls {
         /// The client's capability bits.
@@ -169,14 +171,14 @@ pub enum Login {
         /// The client's capability bits.
         capabilities: u32,
         /// The account's user name.
-        user: String,
+        user: Cow<'a, str>,
     },
 }
 
-impl Login {
+impl<'a> Login<'a> {
     /// Reads a login's payload. None if it is not one of the 4.1 protocol.
     #[must_use]
-    pub fn read(payload: &[u8]) -> Option<Self> {
+    pub fn read(payload: &'a [u8]) -> Option<Self> {
         let capabilities = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?);
         if capabilities & CLIENT_PROTOCOL_41 == 0 || payload.len() < LOGIN_FIXED {
             return None;
@@ -186,6 +188,11 @@ impl Login {
         }
         let name = &payload[LOGIN_FIXED..];
         let end = name.iter().position(|b| *b == 0)?;
-        Some(Self::Plain { capabilities, user: String::from_utf8_lossy(&name[..end]).into_owned() })
+        Some(Self::Plain { capabilities, user: text(&name[..end]) })
     }
+}
+
+/// What is no text becomes one. Nearly all of it is, which is found out faster by itself.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

@@ -81,7 +81,8 @@ fn a_long_error_message_is_cut_between_characters() {
 fn a_greeting_of_mariadb_is_read() {
     let version = "5.5.5-10.11.8-MariaDB-log";
     let capabilities = CapabilityFlags::all() & !CapabilityFlags::CLIENT_LONG_PASSWORD;
-    let read = Greeting::read(&greeting(version, 0xdead_beef, capabilities)).unwrap();
+    let bytes = greeting(version, 0xdead_beef, capabilities);
+    let read = Greeting::read(&bytes).unwrap();
     assert_eq!(read.thread_id, 0xdead_beef);
     assert_eq!(read.version, version);
     assert_eq!(read.capabilities, capabilities.bits());
