@@ -2,6 +2,8 @@
 //! server: otherwise the last would be taken by clients that cannot be served.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 
 use tokio::sync::watch;
 
@@ -12,7 +14,14 @@ pub const CONNECTION: i64 = 1;
 
 /// What is left. It may be less than nothing while connections outlive their sessions.
 #[derive(Debug)]
-pub struct Descriptors(watch::Sender<i64>);
+pub struct Descriptors {
+    left: AtomicI64,
+    /// Listeners that wait for some to come back. Each is counted before it looks for the last time, and what comes back is
+    /// there before these are looked for; all of that is in one order (`SeqCst`), so that one of the two sees the other.
+    waiting: AtomicUsize,
+    /// Rings for them.
+    returned: watch::Sender<()>,
+}
 
 impl Descriptors {
     /// For so many sessions; none: as many as come.
@@ -20,41 +29,53 @@ impl Descriptors {
     pub fn for_sessions(sessions: Option<u64>) -> Arc<Self> {
         let sessions = sessions.and_then(|sessions| i64::try_from(sessions).ok());
         let left = sessions.and_then(|sessions| sessions.checked_mul(SESSION)).unwrap_or(i64::MAX / 2);
-        Arc::new(Self(watch::Sender::new(left)))
+        Arc::new(Self {
+            left: AtomicI64::new(left),
+            waiting: AtomicUsize::new(0),
+            returned: watch::Sender::new(()),
+        })
     }
 
     /// Those of a session, once there are enough.
     pub async fn for_session(self: &Arc<Self>) -> Reserved<SESSION> {
-        let mut left = self.0.subscribe();
+        let _waiting = Waiting::among(&self.waiting);
+        let mut returned = self.returned.subscribe();
         loop {
             if let Some(reserved) = self.try_for_session() {
                 return reserved;
             }
             // There is a sender as long as this is borrowed.
-            let _ = left.wait_for(|left| *left >= SESSION).await;
+            let _ = returned.changed().await;
         }
     }
 
     /// Those of a session, if there are enough.
     pub fn try_for_session(self: &Arc<Self>) -> Option<Reserved<SESSION>> {
-        let mut taken = false;
-        // Nobody waits for there to be less.
-        self.0.send_if_modified(|left| {
-            taken = *left >= SESSION;
-            *left -= if taken { SESSION } else { 0 };
-            false
-        });
-        taken.then(|| Reserved(Arc::clone(self)))
+        let take = |left: i64| (left >= SESSION).then(|| left - SESSION);
+        self.left.fetch_update(SeqCst, SeqCst, take).is_ok().then(|| Reserved(Arc::clone(self)))
     }
 
     /// That of a connection which exists already and outlives its session.
     #[must_use]
     pub fn for_connection(self: &Arc<Self>) -> Reserved<CONNECTION> {
-        self.0.send_if_modified(|left| {
-            *left -= CONNECTION;
-            false
-        });
+        self.left.fetch_sub(CONNECTION, SeqCst);
         Reserved(Arc::clone(self))
+    }
+}
+
+/// Somebody who waits, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 
@@ -65,7 +86,10 @@ pub struct Reserved<const MANY: i64>(Arc<Descriptors>);
 
 impl<const MANY: i64> Drop for Reserved<MANY> {
     fn drop(&mut self) {
-        self.0.0.send_modify(|left| *left += MANY);
+        self.0.left.fetch_add(MANY, SeqCst);
+        if self.0.waiting.load(SeqCst) > 0 {
+            self.0.returned.send_replace(());
+        }
     }
 }
 

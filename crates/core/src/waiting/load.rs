@@ -1,6 +1,6 @@
 //! What each server is busy with on behalf of this proxy, whichever role its sessions have. Owns the counts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::HostPort;
 
@@ -13,9 +13,9 @@ pub struct Load {
     pub sessions: usize,
 }
 
-/// Every server that is busy at all.
+/// Every server that is busy at all: few, so that comparing addresses is cheaper than hashing them.
 #[derive(Debug, Default)]
-pub(super) struct Loads(HashMap<HostPort, Load>);
+pub(super) struct Loads(BTreeMap<HostPort, Load>);
 
 impl Loads {
     pub(super) fn of(&self, upstream: &HostPort) -> Load {
