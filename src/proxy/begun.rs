@@ -3,13 +3,15 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use capitana_core::packet::HEADER;
 use capitana_core::{Role, Route, opening};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::deadlines::{Alarm, Late};
 use super::part::{Parting, part};
 use super::waiting::Place;
 use super::worker::Worker;
@@ -54,20 +56,22 @@ pub async fn begin(
     // The steps of a failover are those of clients of the primary.
     let epoch = (role == Role::Primary).then_some(route.epoch);
     epoch.inspect(|epoch| worker.shared.milestones.dialling(*epoch));
-    // One timer for both limits: each new earliest one costs a system call.
     let limit = config.dial_timeout.min(deadline.saturating_duration_since(started));
-    let greeted = match worker.shared.dialler.dial(&route.upstream, limit, &config).await {
+    let mut alarm = Alarm::at(&worker.deadlines, started + limit);
+    let dialled = alarm.limit(worker.shared.dialler.dial(&route.upstream, &config)).await;
+    let greeted = match dialled.unwrap_or_else(|Late| Err(unanswered(limit))) {
         Ok(stream) => {
+            alarm.put_off(deadline);
             let connection = Some((stream, place));
             let greeting = Vec::with_capacity(GREETING);
             let mut begun = Begun { worker: Rc::clone(&worker), connection, greeting, route };
-            match timeout_at(deadline, begun.greet(&header)).await {
+            match alarm.limit(begun.greet(&header)).await {
                 Ok(Ok(())) => Ok(begun),
                 Ok(Err(error)) => {
                     begun.fail(&error.to_string());
                     Err(Unbegun::Failed(error.to_string()))
                 }
-                Err(_) => Err(Unbegun::OutOfTime(true)),
+                Err(Late) => Err(Unbegun::OutOfTime(true)),
             }
         }
         Err(_) if Instant::now() >= deadline => Err(Unbegun::OutOfTime(false)),
@@ -88,6 +92,10 @@ pub async fn begin(
         false => metrics.of(role).dials_failed.inc(),
     }
     greeted
+}
+
+fn unanswered(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))
 }
 
 impl Begun {

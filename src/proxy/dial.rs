@@ -52,23 +52,11 @@ impl Dialler {
         }
     }
 
-    /// Resolves the name and connects to the first address that answers, within `limit` in all.
+    /// Resolves the name and connects to the first address that answers.
     ///
     /// # Errors
     /// The name does not resolve, or the last address's failure. `AddrNotAvailable`: no local port is free.
-    pub async fn dial(
-        &self,
-        target: &HostPort,
-        limit: Duration,
-        config: &ProxyConfig,
-    ) -> io::Result<TcpStream> {
-        match tokio::time::timeout(limit, self.dial_any(target, config)).await {
-            Ok(dialled) => dialled,
-            Err(_) => Err(io::Error::new(ErrorKind::TimedOut, format!("no answer within {limit:?}"))),
-        }
-    }
-
-    async fn dial_any(&self, target: &HostPort, config: &ProxyConfig) -> io::Result<TcpStream> {
+    pub async fn dial(&self, target: &HostPort, config: &ProxyConfig) -> io::Result<TcpStream> {
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in resolve(target).await? {
             match self.connect(address).await {

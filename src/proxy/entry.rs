@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::admission::{Admitted, ClientPlace, ClientPlaces, admit};
 use super::close::refuse;
+use super::deadlines::Alarm;
 use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::init_sql::{Begun, Prepared, admit_encrypted, begin_with};
@@ -39,7 +40,7 @@ pub struct Entered {
     /// When the handshake began, with the server's greeting.
     pub greeted: Instant,
     /// When the handshake has to be over.
-    pub deadline: Instant,
+    pub alarm: Alarm,
     /// Its place among the connections of its address.
     pub client_place: ClientPlace,
 }
@@ -61,24 +62,25 @@ pub async fn enter(
             return Err(Epilogue::unopened(reason, cause));
         }
     };
-    let Login { upstream, place, greeting, login, greeted, deadline } = steps;
+    let Login { upstream, place, greeting, login, greeted, alarm } = steps;
     let mut handshake = Handshake::default();
     handshake.from_server(&greeting);
     let statement = worker.shared.config.load().init_sql.of(leash.role).map(str::to_owned);
     // Under TLS it was asked before whether the session may go on without; a server that refuses gets no login.
     if let Some(statement) = statement.filter(|_| !login.is_empty() && !is_tls(&login)) {
         handshake.from_client(first_packet(&login));
+        let deadline = alarm.deadline();
         let begun = Begun { client, upstream, place, handshake, greeting, login, deadline };
         let prepared = Box::pin(begin_with(worker, leash, &statement, begun)).await?;
         let (records, client_place) = (Records::new(false), admitted.place);
         let Prepared { relay, place, handshake } = prepared;
-        return Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place });
+        return Ok(Entered { relay, handshake, records, place, greeted, alarm, client_place });
     }
     handshake.from_client(&login);
     let mut records = Records::new(handshake.seen().tls);
     records.take(login.get(TLS_REQUEST..).unwrap_or_default());
     let relay = Relay::after_greeting(client, upstream, greeting.len() as u64, login);
-    Ok(Entered { relay, handshake, records, place, greeted, deadline, client_place: admitted.place })
+    Ok(Entered { relay, handshake, records, place, greeted, alarm, client_place: admitted.place })
 }
 
 struct Login {
@@ -87,7 +89,7 @@ struct Login {
     greeting: Vec<u8>,
     login: Vec<u8>,
     greeted: Instant,
-    deadline: Instant,
+    alarm: Alarm,
 }
 
 async fn approach(
@@ -102,7 +104,8 @@ async fn approach(
     leash.enter(Phase::Handshake);
     let greeted = Instant::now();
     let deadline = greeted + worker.shared.config.load().handshake_timeout;
-    let login = introduce(leash, client, &mut begun, deadline).await.inspect_err(|_| {
+    let mut alarm = Alarm::at(&worker.deadlines, deadline);
+    let login = introduce(leash, client, &mut begun, &mut alarm).await.inspect_err(|_| {
         let mut handshake = Handshake::default();
         handshake.from_server(&begun.greeting);
         leash.seen.get_or_init(|| handshake.seen().clone());
@@ -116,9 +119,7 @@ async fn approach(
     worker.counters.add(0, begun.greeting.len() as u64);
     let greeting = std::mem::take(&mut begun.greeting);
     match begun.take() {
-        Some((upstream, place)) => {
-            Ok((admitted, Login { upstream, place, greeting, login, greeted, deadline }))
-        }
+        Some((upstream, place)) => Ok((admitted, Login { upstream, place, greeting, login, greeted, alarm })),
         None => Err(Refusal::silent(EndReason::UpstreamError)),
     }
 }

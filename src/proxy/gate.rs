@@ -7,9 +7,9 @@ use capitana_core::opening::{BAD_HANDSHAKE, First, error_after_greeting, judge};
 use capitana_core::packet::HEADER;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
 
 use super::begun::Begun;
+use super::deadlines::{Alarm, Late};
 use super::hold::Refusal;
 use super::leash::Leash;
 
@@ -26,7 +26,7 @@ pub async fn introduce(
     leash: &Leash,
     client: &mut TcpStream,
     begun: &mut Begun,
-    deadline: Instant,
+    alarm: &mut Alarm,
 ) -> Result<Vec<u8>, Refusal> {
     let introduced = async {
         if !greet(client, begun).await? {
@@ -41,8 +41,8 @@ pub async fn introduce(
     tokio::select! {
         biased;
         reason = leash.ended() => Err(Refusal::silent(reason)),
-        introduced = timeout_at(deadline, introduced) => {
-            introduced.unwrap_or(Err(Refusal::silent(EndReason::HandshakeTimeout)))
+        introduced = alarm.limit(introduced) => {
+            introduced.unwrap_or_else(|Late| Err(Refusal::silent(EndReason::HandshakeTimeout)))
         }
     }
 }

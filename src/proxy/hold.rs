@@ -2,14 +2,16 @@
 //! has come the client has seen nothing, so every failure leads back to waiting for the route of the moment. The order
 //! and its limits are the waiting room's; what happens after the greeting is the session's.
 
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use capitana_core::packet::{NO_PRIMARY, TOO_MANY_CONNECTIONS, error_before_greeting};
 use capitana_core::waiting::Ticket;
 use capitana_core::{EndReason, HostPort, Role, Route};
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::begun::{Begun, Unbegun, begin};
@@ -86,7 +88,33 @@ fn stopped(reason: EndReason) -> Refusal {
     Refusal::told(reason, NO_PRIMARY, message)
 }
 
-type Outcome = oneshot::Receiver<Result<Begun, Unbegun>>;
+type Outcome = Result<Begun, Unbegun>;
+
+/// An attempt to begin a handshake. Whoever does not wait for it any more leaves it to its own end, in a task of its own.
+struct Attempt<'a, F: Future<Output = Outcome> + 'static> {
+    worker: &'a Worker,
+    /// None once they have come to their end.
+    steps: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output = Outcome> + 'static> Future for Attempt<'_, F> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(steps) = &mut self.steps else { return Poll::Pending };
+        let outcome = ready!(steps.as_mut().poll(cx));
+        self.steps = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<F: Future<Output = Outcome> + 'static> Drop for Attempt<'_, F> {
+    fn drop(&mut self) {
+        if let Some(steps) = self.steps.take() {
+            self.worker.finish(async move { drop(steps.await) });
+        }
+    }
+}
 
 struct Hold<'a> {
     worker: &'a Rc<Worker>,
@@ -110,22 +138,17 @@ impl Hold<'_> {
             let place = self.turn().await?;
             self.bell.mark_unchanged();
             let Some(route) = self.route_to(place.upstream()) else { continue };
-            let (told, outcome) = oneshot::channel();
             let begin =
                 begin(Rc::clone(self.worker), (route.clone(), place), self.header.to_vec(), self.deadline);
-            self.worker.finish(async move {
-                // Whoever does not wait for it any more leaves it to its own end.
-                let _ = told.send(begin.await);
-            });
-            let Some(begun) = self.unless_led_elsewhere(outcome, &route).await else { continue };
-            match begun {
-                Ok(Ok(begun)) if self.still_leads(&route) => {
+            let attempt = Attempt { worker: self.worker, steps: Some(Box::pin(begin)) };
+            match self.unless_led_elsewhere(attempt, &route).await {
+                Some(Ok(begun)) if self.still_leads(&route) => {
                     self.worker.shared.metrics.of(self.ticket.role).dials_ok.inc();
                     return Ok(begun);
                 }
-                Ok(Err(Unbegun::Failed(cause))) => self.refused = Some((route.upstream.clone(), cause)),
-                Ok(Err(Unbegun::OutOfTime(connected))) => self.out_of_time(&route.upstream, connected),
-                Ok(Ok(_)) | Err(_) => {}
+                Some(Err(Unbegun::Failed(cause))) => self.refused = Some((route.upstream.clone(), cause)),
+                Some(Err(Unbegun::OutOfTime(connected))) => self.out_of_time(&route.upstream, connected),
+                Some(Ok(_)) | None => {}
             }
         }
     }
@@ -133,13 +156,13 @@ impl Hold<'_> {
     /// What came of an attempt, unless clients do not go there any more.
     async fn unless_led_elsewhere(
         &mut self,
-        mut outcome: Outcome,
+        mut attempt: Attempt<'_, impl Future<Output = Outcome> + 'static>,
         route: &Route,
-    ) -> Option<<Outcome as Future>::Output> {
+    ) -> Option<Outcome> {
         loop {
             tokio::select! {
                 biased;
-                begun = &mut outcome => return Some(begun),
+                begun = &mut attempt => return Some(begun),
                 _ = self.bell.changed() => {}
             }
             if self.route_to(&route.upstream).as_ref() != Some(route) {

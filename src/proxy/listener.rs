@@ -156,13 +156,8 @@ impl Acceptor {
         Ok(Self { worker, listener, limits, workers, log: RateLimit::new(LOG_RATE.0, LOG_RATE.1) })
     }
 
-    /// Accepts until the proxy stops.
+    /// Accepts until its task is aborted.
     pub async fn run(mut self) {
-        let stop = self.worker.shared.stop.clone();
-        stop.run_until_cancelled(self.accept()).await;
-    }
-
-    async fn accept(&mut self) {
         let mut in_a_row = 0;
         loop {
             match self.next().await {

@@ -13,10 +13,11 @@ use capitana_core::handshake::{Handshake, Stage};
 use capitana_core::tls::Records;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::admission::ClientPlace;
 use super::close::refuse;
+use super::deadlines::{Alarm, Late};
 use super::entry::{Entered, enter};
 use super::leash::{Leash, Order, Phase, Report};
 use super::part::{Parting, part};
@@ -82,9 +83,10 @@ async fn open(worker: &Rc<Worker>, leash: &Leash, accepted: Accepted) -> Result<
     let Accepted { stream, place: listener_place, clients, .. } = accepted;
     let unusable = |error: io::Error| Epilogue::unopened(EndReason::ClientError, Some(error.to_string()));
     let client = TcpStream::from_std(stream).map_err(unusable)?;
-    let Entered { mut relay, mut handshake, mut records, place, greeted, deadline, client_place } =
+    let Entered { mut relay, mut handshake, mut records, place, greeted, mut alarm, client_place } =
         enter(worker, leash, client, &clients).await?;
-    let ended = shake_hands(worker, leash, &mut relay, &mut handshake, deadline).await;
+    let ended = shake_hands(worker, leash, &mut relay, &mut handshake, &mut alarm).await;
+    drop(alarm);
     let seen = leash.seen.get_or_init(|| handshake.seen().clone());
     if let Some(reason) = ended {
         return Err(conclude_handshake(worker, relay, (handshake, place), reason));
@@ -112,13 +114,13 @@ async fn shake_hands(
     leash: &Leash,
     relay: &mut Relay,
     handshake: &mut Handshake,
-    deadline: Instant,
+    alarm: &mut Alarm,
 ) -> Option<EndReason> {
-    match timeout_at(deadline, run(worker, leash, relay, handshake)).await {
+    match alarm.limit(run(worker, leash, relay, handshake)).await {
         Ok(Ok(Progress::Ended(ended))) => Some(reason_of(ended)),
         Ok(Ok(Progress::Paused | Progress::UpstreamEnded)) => None,
         Ok(Err(reason)) => Some(reason),
-        Err(_) => Some(EndReason::HandshakeTimeout),
+        Err(Late) => Some(EndReason::HandshakeTimeout),
     }
 }
 

@@ -10,6 +10,7 @@ use capitana_core::Role;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::clock;
 use super::listener::{Limits, Listening, WorkerHandle};
 use super::metrics::WorkerCounters;
 use super::shared::Shared;
@@ -30,7 +31,7 @@ impl Threads {
         Self { ended, watched }
     }
 
-    /// Starts a worker for each of these counters.
+    /// Starts a worker for each of these counters. The runtime that this is called in keeps their clocks.
     ///
     /// # Errors
     /// The system refuses a runtime or a thread.
@@ -44,12 +45,14 @@ impl Threads {
             let (inbox, accepted) = mpsc::unbounded_channel();
             workers.push(WorkerHandle { counters: Arc::clone(&counters), inbox });
             let shared = Arc::clone(shared);
+            let (clock, keeper) = clock();
+            tokio::spawn(keeper.run());
             let (built, is_built) = std::sync::mpsc::channel();
             self.spawn("relay", index, move || match local() {
                 Ok(runtime) => {
                     // Nobody listens only if the proxy has given up its start.
                     let _ = built.send(Ok(()));
-                    worker::run(&runtime, shared, counters, accepted);
+                    worker::run(&runtime, shared, (counters, clock), accepted);
                 }
                 Err(error) => drop(built.send(Err(error))),
             })?;

@@ -19,6 +19,8 @@ use tokio::task::spawn_local;
 use tokio_util::task::TaskTracker;
 
 use super::admission::ClientPlaces;
+use super::clock::Clock;
+use super::deadlines::Deadlines;
 use super::descriptors::{Reserved, SESSION};
 use super::inspect::Inspection;
 use super::leash::{Leash, Stale};
@@ -102,9 +104,12 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// What this worker counts.
     pub counters: Arc<WorkerCounters>,
+    /// When clients on their way in have to have come further.
+    pub deadlines: Rc<Deadlines>,
     /// The thread's one read buffer.
     pub buffer: RefCell<Box<[u8]>>,
-    sessions: RefCell<HashMap<u64, Rc<Leash>>>,
+    /// By number. The numbers are the proxy's own, so that nobody can choose them to collide.
+    sessions: RefCell<HashMap<u64, Rc<Leash>, foldhash::fast::FixedState>>,
     log: RefCell<RateLimit>,
     tasks: TaskTracker,
 }
@@ -113,12 +118,13 @@ pub struct Worker {
 pub fn run(
     runtime: &LocalRuntime,
     shared: Arc<Shared>,
-    counters: Arc<WorkerCounters>,
+    (counters, clock): (Arc<WorkerCounters>, Clock),
     inbox: mpsc::UnboundedReceiver<Task>,
 ) {
     let worker = Rc::new(Worker {
         shared,
         counters,
+        deadlines: Rc::new(Deadlines::new(clock)),
         buffer: RefCell::new(vec![0; BUFFER].into_boxed_slice()),
         sessions: RefCell::default(),
         log: RefCell::new(RateLimit::new(LOG_RATE.0, LOG_RATE.1)),
@@ -129,6 +135,8 @@ pub fn run(
 
 impl Worker {
     async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Task>) {
+        let deadlines = Rc::clone(&self.deadlines);
+        drop(spawn_local(async move { deadlines.run().await }));
         let kill = self.shared.kill.clone();
         let (mut killed, mut open) = (false, true);
         while open {
@@ -172,8 +180,13 @@ impl Worker {
 
     /// The acceptor ends with `stop`, and keeps the thread from nothing.
     fn listen(self: &Rc<Self>, listening: Listening) -> io::Result<()> {
-        let acceptor = Acceptor::new(Rc::clone(self), listening)?;
-        drop(spawn_local(acceptor.run()));
+        let accepting = spawn_local(Acceptor::new(Rc::clone(self), listening)?.run());
+        let stop = self.shared.stop.clone();
+        // Waiting for both in one task would look for the stop at every client.
+        drop(spawn_local(async move {
+            stop.cancelled().await;
+            accepting.abort();
+        }));
         Ok(())
     }
 
