@@ -212,8 +212,8 @@ fn room(to: &TcpStream) -> Option<usize> {
 /// counts as not ready until more has come (epoll(7), on edge-triggered reading), and nobody asks in vain.
 ///
 /// This and `try_write` stand in for tokio's own reading and writing, which leave the waker anew in each call, and for the C
-/// library's recv and send, which are points of cancellation: together 600 of 4,070 instructions a query in user space
-/// (`lab instructions`).
+/// library's recv and send, which are points of cancellation: together a seventh of the proxy's instructions a query in
+/// user space (`lab bench instructions`).
 fn try_read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     let mut read = None;
     let tried = from.try_io(Interest::READABLE, || {

@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// The relay that benchmarks call the floor, which they start.
     #[command(hide = true)]
     Floor(FloorArgs),
+    /// The load of the benchmark `instructions`, in its emulated machine.
+    #[command(hide = true)]
+    EmulatedLoad,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -62,6 +62,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Bench(arguments) => Box::pin(measure::bench(arguments, &mut std::io::stdout())).await,
         Command::Soak(arguments) => Box::pin(run::soak(arguments, &mut std::io::stdout())).await,
         Command::Scenario(arguments) => run::scenario(arguments, &mut std::io::stdout()).await,
+        Command::EmulatedLoad => capitana_lab::bench::load_emulated().await.map(|()| true),
         // Started before there is a runtime.
         Command::Floor(_) => Ok(false),
     }

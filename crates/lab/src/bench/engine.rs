@@ -21,7 +21,7 @@ pub(super) struct Engine {
     pub(super) version: String,
     /// Where clients connect.
     pub(super) address: SocketAddr,
-    /// None for the direct connection.
+    /// None for the direct connection, and for what is not on this machine.
     process: Option<Process>,
 }
 
@@ -34,6 +34,11 @@ impl Engine {
     /// A proxy, not started.
     pub(super) fn proxy(name: &'static str, version: String, address: SocketAddr, process: Process) -> Self {
         Self { name, version, address, process: Some(process) }
+    }
+
+    /// One that is started elsewhere.
+    pub(super) fn elsewhere(name: &'static str, version: String, address: SocketAddr) -> Self {
+        Self { name, version, address, process: None }
     }
 
     /// Starts it and waits until a greeting of the server comes through.

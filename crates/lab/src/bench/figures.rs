@@ -13,6 +13,8 @@ pub(super) const MEAN_MS: &str = "mean_ms";
 pub(super) const P99_MS: &str = "p99_ms";
 /// Instructions of the whole machine, kernel included, in thousands a query (megabyte, connection).
 pub(super) const KINSTR: &str = "kilo_instructions";
+/// Those of them in user space.
+pub(super) const KINSTR_USER: &str = "kilo_instructions_in_user_space";
 /// CPU of client, proxy and server together, in microseconds a query (megabyte, connection).
 pub(super) const CPU_US: &str = "cpu_us";
 /// CPU of the proxy alone, in microseconds a query (megabyte, connection).
@@ -31,6 +33,8 @@ pub(super) const BULK_MB_S: &str = "bulk_mb_per_second";
 /// Above the direct connection of the same round.
 pub(super) const KINSTR_ABOVE: &str = "kilo_instructions_above_direct";
 /// Above the direct connection of the same round.
+pub(super) const KINSTR_USER_ABOVE: &str = "kilo_instructions_in_user_space_above_direct";
+/// Above the direct connection of the same round.
 pub(super) const CPU_US_ABOVE: &str = "cpu_us_above_direct";
 /// Above the direct connection of the same round.
 pub(super) const MEAN_MS_ABOVE: &str = "mean_ms_above_direct";
@@ -41,11 +45,12 @@ pub(super) const COST: [&str; 2] = [KINSTR, CPU_US];
 pub(super) const OVERHEAD: [&str; 2] = [KINSTR_ABOVE, CPU_US_ABOVE];
 
 /// Every figure there may be.
-pub(super) const ALL: [&str; 14] = [
+pub(super) const ALL: [&str; 16] = [
     PER_SECOND,
     MEAN_MS,
     P99_MS,
     KINSTR,
+    KINSTR_USER,
     CPU_US,
     PROXY_CPU_US,
     PSS_KB,
@@ -54,11 +59,17 @@ pub(super) const ALL: [&str; 14] = [
     IDLE_CPU,
     BULK_MB_S,
     KINSTR_ABOVE,
+    KINSTR_USER_ABOVE,
     CPU_US_ABOVE,
     MEAN_MS_ABOVE,
 ];
 
-const ABOVE: [(&str, &str); 3] = [(KINSTR, KINSTR_ABOVE), (CPU_US, CPU_US_ABOVE), (MEAN_MS, MEAN_MS_ABOVE)];
+const ABOVE: [(&str, &str); 4] = [
+    (KINSTR, KINSTR_ABOVE),
+    (KINSTR_USER, KINSTR_USER_ABOVE),
+    (CPU_US, CPU_US_ABOVE),
+    (MEAN_MS, MEAN_MS_ABOVE),
+];
 
 /// Adds what a leg has above the direct one of its round.
 pub(super) fn add_above(direct: &Figures, leg: &mut Figures) {

@@ -30,7 +30,7 @@ const CLIENTS: usize = 16;
 const ROWS: u32 = 100;
 
 async fn cases(stage: &Stage<'_>) -> Result<Vec<Case>> {
-    sysbench::prepare(stage.lab, stage.upstream()).await?;
+    sysbench::prepare(stage).await?;
     Ok(vec![
         runner::case(stage, "16 clients, 4 readers", async |leg| beside_readers(stage, leg).await).await?,
     ])

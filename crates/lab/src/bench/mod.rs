@@ -7,6 +7,7 @@
 mod bulk;
 mod capitana;
 mod connect;
+mod emulated;
 mod engine;
 mod figures;
 mod floor;
@@ -40,6 +41,7 @@ use limits::Limit;
 use rounds::Case;
 use stage::Stage;
 
+pub use emulated::load as load_emulated;
 pub use floor::serve as serve_floor;
 pub use outcome::Outcome;
 
@@ -81,11 +83,21 @@ enum Upstream {
     MariaDb,
     /// The lab's own, which only greets and says yes: many sessions cost it nothing.
     Stub,
+    /// A MariaDB in an emulated machine, and the engines with it.
+    Emulated,
 }
 
 /// Every benchmark, in the order in which `lab bench all` runs them.
 pub fn all() -> Vec<Bench> {
-    vec![point::POINT_SELECT, point::READ_WRITE, bulk::BENCH, connect::BENCH, idle::BENCH, mixed::BENCH]
+    vec![
+        point::POINT_SELECT,
+        point::READ_WRITE,
+        bulk::BENCH,
+        connect::BENCH,
+        idle::BENCH,
+        mixed::BENCH,
+        emulated::BENCH,
+    ]
 }
 
 /// The benchmark called `name`.

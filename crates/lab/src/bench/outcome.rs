@@ -38,8 +38,10 @@ pub struct Outcome {
 pub(super) struct Machine {
     pub(super) cores: usize,
     pub(super) kernel: String,
-    /// Whether perf counted instructions; else CPU time stands in for them.
+    /// Whether instructions were counted; else CPU time stands in for them.
     pub(super) instructions_counted: bool,
+    /// Whether it is one that QEMU emulates.
+    pub(super) emulated: bool,
 }
 
 impl Outcome {
@@ -59,7 +61,7 @@ impl Outcome {
             rounds: stage.options.rounds,
             seconds: stage.options.seconds,
             seed: stage.options.seed,
-            machine: Machine::this(stage.counts),
+            machine: Machine::of(stage),
             medians: over(&|case, engine, figure| case.spread(engine, figure)),
             ratios: over(&|case, engine, figure| {
                 case.ratio(CAPITANA, engine, figure).filter(|_| engine != CAPITANA)
@@ -94,11 +96,16 @@ impl Outcome {
 }
 
 impl Machine {
-    fn this(instructions_counted: bool) -> Self {
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            instructions_counted,
+    fn of(stage: &Stage<'_>) -> Self {
+        let instructions_counted = stage.counts;
+        match stage.kernel.get() {
+            Some(kernel) => Self { cores: 1, kernel: kernel.clone(), instructions_counted, emulated: true },
+            None => Self {
+                cores: std::thread::available_parallelism().map_or(1, usize::from),
+                kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+                instructions_counted,
+                emulated: false,
+            },
         }
     }
 }

@@ -13,10 +13,10 @@ use super::{Options, capitana, floor, processes};
 use crate::lab::Lab;
 use crate::process::Process;
 
-const HAPROXY: &str = "/usr/sbin/haproxy";
-const NGINX: &str = "/usr/sbin/nginx";
+pub(super) const HAPROXY: &str = "/usr/sbin/haproxy";
+pub(super) const NGINX: &str = "/usr/sbin/nginx";
 /// Of the package libnginx-mod-stream.
-const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+pub(super) const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// Pipes that HAProxy may splice through at the same time, two a session.
 const PIPES: u64 = 100;
@@ -54,12 +54,7 @@ pub(super) fn engines(lab: &Lab, upstream: SocketAddr, options: &Options) -> Res
 fn haproxy(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Result<Engine> {
     // Two descriptors a session, two a pipe, and some for itself.
     let most = processes::descriptor_limit().saturating_sub(2 * PIPES + 200) / 2;
-    let settings = format!(
-        "global\n  maxconn {most}\n  maxpipes {PIPES}\n\
-         defaults\n  mode tcp\n  option splice-auto\n  maxconn {most}\n\
-         \x20 timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
-         listen mysql\n  bind {address}\n  server mariadb {upstream}\n"
-    );
+    let settings = haproxy_settings(address, upstream, most);
     let process = process(lab, "haproxy", "haproxy.cfg", &settings, |file| {
         let mut command = Command::new(HAPROXY);
         command.arg("-db").arg("-f").arg(file);
@@ -68,16 +63,19 @@ fn haproxy(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Result<Engin
     Ok(Engine::proxy("haproxy", version(HAPROXY, "-v"), address, process))
 }
 
+/// For so many sessions.
+pub(super) fn haproxy_settings(address: SocketAddr, upstream: SocketAddr, most: u64) -> String {
+    format!(
+        "global\n  maxconn {most}\n  maxpipes {PIPES}\n\
+         defaults\n  mode tcp\n  option splice-auto\n  maxconn {most}\n\
+         \x20 timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
+         listen mysql\n  bind {address}\n  server mariadb {upstream}\n"
+    )
+}
+
 /// The stream module, a worker a core, buffers of the default size.
 fn nginx(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Result<Engine> {
-    let most = processes::descriptor_limit();
-    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
-    let settings = format!(
-        "load_module {NGINX_STREAM};\n{user}daemon off;\npid nginx.pid;\nerror_log stderr;\n\
-         worker_processes auto;\nworker_rlimit_nofile {most};\nevents {{ worker_connections {most}; }}\n\
-         stream {{\n  server {{\n    listen {address} backlog=4096;\n    proxy_pass {upstream};\n\
-         \x20   proxy_timeout 1h;\n  }}\n}}\n"
-    );
+    let settings = nginx_settings(address, upstream, processes::descriptor_limit());
     let program = lab.slot().directory().join("nginx/nginx");
     let its = program.clone();
     let process = process(lab, "nginx", "nginx.conf", &settings, move |file| {
@@ -89,6 +87,17 @@ fn nginx(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Result<Engine>
     // directory too.
     fs::copy(NGINX, &its).with_context(|| format!("cannot copy {NGINX} to {}", its.display()))?;
     Ok(Engine::proxy("nginx", version(NGINX, "-v"), address, process))
+}
+
+/// For so many connections.
+pub(super) fn nginx_settings(address: SocketAddr, upstream: SocketAddr, most: u64) -> String {
+    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
+    format!(
+        "load_module {NGINX_STREAM};\n{user}daemon off;\npid nginx.pid;\nerror_log stderr;\n\
+         worker_processes auto;\nworker_rlimit_nofile {most};\nevents {{ worker_connections {most}; }}\n\
+         stream {{\n  server {{\n    listen {address} backlog=4096;\n    proxy_pass {upstream};\n\
+         \x20   proxy_timeout 1h;\n  }}\n}}\n"
+    )
 }
 
 /// Its TCP proxy filter, with nothing else.

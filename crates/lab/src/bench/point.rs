@@ -45,7 +45,7 @@ pub(super) const READ_WRITE: Bench = Bench {
 };
 
 async fn cases(stage: &Stage<'_>, load: &str, clients: &[usize]) -> Result<Vec<Case>> {
-    sysbench::prepare(stage.lab, stage.upstream()).await?;
+    sysbench::prepare(stage).await?;
     let asked = &stage.options.clients;
     let mut cases = Vec::new();
     for clients in clients.iter().copied().filter(|clients| asked.is_empty() || asked.contains(clients)) {

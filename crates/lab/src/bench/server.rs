@@ -16,8 +16,10 @@ use crate::lab::Lab;
 use crate::process::Process;
 use crate::wait::wait_until;
 
-const MARIADBD: &str = "/usr/sbin/mariadbd";
+pub(super) const MARIADBD: &str = "/usr/sbin/mariadbd";
 const ACCOUNTS: &str = include_str!("../galera/install.sql");
+/// So large that it is never flushed in the midst of a leg.
+const LOG: &str = "256M";
 const READY: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -43,7 +45,7 @@ impl Server {
         })?;
         let (directory, marker) = (process.directory().to_owned(), lab.slot().directory().to_owned());
         fs::write(&options, settings(&directory, address))?;
-        tokio::task::spawn_blocking(move || install(&directory, &marker)).await??;
+        tokio::task::spawn_blocking(move || install_in(&directory, &marker)).await??;
         process.start().await?;
         let server = Self { process, address };
         server.wait_ready().await?;
@@ -93,7 +95,7 @@ fn settings(directory: &Path, address: SocketAddr) -> String {
         ("thread_cache_size", "512".to_owned()),
         // All of the data, and a log that is not waited for: the disk is not what is measured.
         ("innodb_buffer_pool_size", "512M".to_owned()),
-        ("innodb_log_file_size", "256M".to_owned()),
+        ("innodb_log_file_size", LOG.to_owned()),
         ("innodb_flush_log_at_trx_commit", "0".to_owned()),
         ("innodb_doublewrite", "OFF".to_owned()),
         ("innodb_buffer_pool_dump_at_shutdown", "OFF".to_owned()),
@@ -110,17 +112,23 @@ fn user() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("mysql")
 }
 
-fn install(directory: &Path, lab: &Path) -> Result<()> {
+fn install_in(directory: &Path, lab: &Path) -> Result<()> {
     if let Some(user) = user() {
         run(Command::new("chown").args(["-R", user]).arg(directory), directory, lab)?;
     }
+    install(&data(directory), lab, LOG)
+}
+
+/// Makes a database with the lab's accounts, and with a log of this size.
+pub(super) fn install(data: &Path, lab: &Path, log: &str) -> Result<()> {
+    let directory = data.parent().context("a database is in no directory")?;
     let accounts = directory.join("install.sql");
     fs::write(&accounts, ACCOUNTS)?;
     let mut command = Command::new("mariadb-install-db");
-    command.arg("--no-defaults").arg(format!("--datadir={}", data(directory).display()));
+    command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
     command.args(user().map(|user| format!("--user={user}")));
     command.args(["--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"]);
-    command.arg("--innodb-log-file-size=256M").arg(format!("--extra-file={}", accounts.display()));
+    command.arg(format!("--innodb-log-file-size={log}")).arg(format!("--extra-file={}", accounts.display()));
     run(&mut command, directory, lab)
 }
 

@@ -1,5 +1,6 @@
 //! Owns what a benchmark runs on: the server, the engines before it, and what can be counted on this machine.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -17,40 +18,56 @@ pub(super) struct Stage<'lab> {
     pub(super) target: Target,
     /// The direct connection first, then capitana.
     pub(super) engines: Vec<Engine>,
-    /// Whether perf counts instructions on this machine.
+    /// Whether instructions are counted: by perf, or by the emulator.
     pub(super) counts: bool,
+    /// The kernel of the emulated machine, once there is one.
+    pub(super) kernel: OnceCell<String>,
 }
 
 /// What the engines lead to.
 pub(super) enum Target {
     MariaDb(Server),
     Stub(Stub),
+    /// They are in an emulated machine.
+    Emulated,
 }
 
 impl<'lab> Stage<'lab> {
     /// Starts the server and the engines.
     pub(super) async fn set(lab: &'lab Lab, upstream: Upstream, options: &Options) -> Result<Self> {
-        let counts = perf::counts_instructions();
+        let counts = upstream == Upstream::Emulated || perf::counts_instructions();
         if !counts {
             lab.progress().say("perf counts no instructions here: CPU time takes their place");
         }
         let target = match upstream {
             Upstream::MariaDb => Target::MariaDb(Server::start(lab).await?),
-            Upstream::Stub => Target::Stub(Stub::start(SocketAddr::from((lab.slot().node(0), 3306))).await?),
+            Upstream::Stub => Target::Stub(Stub::start(stub_address(lab)).await?),
+            Upstream::Emulated => Target::Emulated,
         };
-        let mut stage = Self { lab, options: options.clone(), target, engines: Vec::new(), counts };
-        stage.engines = super::peers::engines(lab, stage.upstream(), options)?;
+        let mut stage = Self {
+            lab,
+            options: options.clone(),
+            target,
+            engines: Vec::new(),
+            counts,
+            kernel: OnceCell::new(),
+        };
+        stage.engines = match stage.upstream() {
+            Some(upstream) => super::peers::engines(lab, upstream, options)?,
+            None => super::emulated::engines()?,
+        };
         for engine in &stage.engines {
             engine.start().await?;
         }
         Ok(stage)
     }
 
-    /// Where the server is.
-    pub(super) fn upstream(&self) -> SocketAddr {
+    /// Where the server is, if it is on this machine.
+    pub(super) fn upstream(&self) -> Option<SocketAddr> {
         match &self.target {
-            Target::MariaDb(server) => server.address(),
-            Target::Stub(stub) => stub.address(),
+            Target::MariaDb(server) => Some(server.address()),
+            Target::Stub(stub) => Some(stub.address()),
+            Target::Emulated => None,
         }
     }
 
@@ -58,7 +75,11 @@ impl<'lab> Stage<'lab> {
     pub(super) fn server_pid(&self) -> Option<u32> {
         match &self.target {
             Target::MariaDb(server) => server.pid(),
-            Target::Stub(_) => None,
+            Target::Stub(_) | Target::Emulated => None,
         }
     }
+}
+
+fn stub_address(lab: &Lab) -> SocketAddr {
+    SocketAddr::from((lab.slot().node(0), 3306))
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::figures::{Figures, MEAN_MS, P99_MS, PER_SECOND};
 use super::runner::Work;
+use super::stage::Stage;
 use crate::galera::APP;
 use crate::lab::Lab;
 use crate::scenario::sysbench::{first_number, number_in_brackets};
@@ -16,7 +17,8 @@ use crate::scenario::sysbench::{first_number, number_in_brackets};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Fills the tables, past any proxy.
-pub(super) async fn prepare(lab: &Lab, server: SocketAddr) -> Result<()> {
+pub(super) async fn prepare(stage: &Stage<'_>) -> Result<()> {
+    let (lab, server) = (stage.lab, stage.upstream().context("the server is not on this machine")?);
     lab.progress().say("filling sysbench's tables");
     run(lab, "prepare", vec!["oltp_point_select".into(), "prepare".into()], (server, PATIENCE))
         .await

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use super::figures::{
-    BULK_MB_S, CPU_US, CPU_US_ABOVE, IDLE_CPU, KINSTR, KINSTR_ABOVE, MEAN_MS, P99_MS, PER_SECOND,
-    PROXY_CPU_US, PSS_KB, SESSION_BYTES,
+    BULK_MB_S, CPU_US, CPU_US_ABOVE, IDLE_CPU, KINSTR, KINSTR_ABOVE, KINSTR_USER_ABOVE, MEAN_MS, P99_MS,
+    PER_SECOND, PROXY_CPU_US, PSS_KB, SESSION_BYTES,
 };
 use super::limits::Verdict;
-use super::outcome::Outcome;
+use super::outcome::{Machine, Outcome};
 use super::rounds::Case;
 use super::stats::Spread;
 
@@ -18,13 +18,14 @@ struct Column {
     divisor: f64,
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column { figure: PER_SECOND, title: "{unit}/s", divisor: 1.0 },
     Column { figure: BULK_MB_S, title: "bulk MB/s", divisor: 1.0 },
     Column { figure: MEAN_MS, title: "mean ms", divisor: 1.0 },
     Column { figure: P99_MS, title: "p99 ms", divisor: 1.0 },
     Column { figure: KINSTR, title: "kinstr/{unit}", divisor: 1.0 },
     Column { figure: KINSTR_ABOVE, title: "above direct", divisor: 1.0 },
+    Column { figure: KINSTR_USER_ABOVE, title: "of it in user space", divisor: 1.0 },
     Column { figure: CPU_US, title: "CPU us/{unit}", divisor: 1.0 },
     Column { figure: CPU_US_ABOVE, title: "above direct", divisor: 1.0 },
     Column { figure: PROXY_CPU_US, title: "proxy's CPU us/{unit}", divisor: 1.0 },
@@ -37,11 +38,12 @@ pub(super) fn write(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let Outcome { bench, about, rounds, seconds, seed, machine, .. } = outcome;
     writeln!(out, "{} {bench}: {about}.", if outcome.pass { "PASS" } else { "FAIL" })?;
     let legs = if *bench == "bulk" { String::new() } else { format!(" of {seconds} s") };
-    writeln!(
-        out,
-        "Medians of {rounds} rounds{legs}, seed {seed}, {} cores, Linux {}.",
-        machine.cores, machine.kernel
-    )?;
+    let Machine { cores, kernel, .. } = machine;
+    if machine.emulated {
+        writeln!(out, "Counted once, in an emulated machine with {cores} core, Linux {kernel}.")?;
+    } else {
+        writeln!(out, "Medians of {rounds} rounds{legs}, seed {seed}, {cores} cores, Linux {kernel}.")?;
+    }
     if !machine.instructions_counted {
         writeln!(out, "perf counts no instructions here: the limits on them are judged by CPU time.")?;
     }
