@@ -19,6 +19,7 @@ use super::gate::introduce;
 use super::hold::{Refusal, hold};
 use super::init_sql::{Begun, Prepared, admit_encrypted, begin_with};
 use super::leash::{Leash, Phase};
+use super::peek::peek;
 use super::relay::Relay;
 use super::session::Epilogue;
 use super::waiting::Place;
@@ -141,5 +142,5 @@ async fn outlasts(worker: &Worker, client: &TcpStream, deadline: Instant) -> boo
         return false;
     }
     // A moment at most: either there is something to see at once, or the client waits.
-    !matches!(timeout(Duration::ZERO, client.peek(&mut [0])).await, Ok(Ok(0) | Err(_)))
+    !matches!(timeout(Duration::ZERO, peek(client)).await, Ok(Ok(0) | Err(_)))
 }

@@ -12,6 +12,7 @@ use super::begun::Begun;
 use super::deadlines::{Alarm, Late};
 use super::hold::Refusal;
 use super::leash::Leash;
+use super::peek::peek;
 
 /// The first byte of a greeting's payload: the protocol's version.
 const PROTOCOL: u8 = 10;
@@ -108,6 +109,6 @@ fn refused(reason: EndReason, text: &str) -> Refusal {
 /// Completes when the server says something before it is its turn: it has no more patience.
 async fn speaks(begun: &mut Begun) {
     if let Some(stream) = begun.stream() {
-        let _ = stream.peek(&mut [0]).await;
+        let _ = peek(stream).await;
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::begun::{Begun, Unbegun, begin};
 use super::leash::Leash;
 use super::obstacle::{Obstacle, obstacle};
+use super::peek::peek;
 use super::route::RouteState;
 use super::waiting::{Place, Turn, arrive};
 use super::worker::Worker;
@@ -280,7 +281,7 @@ impl Drop for Hold<'_> {
 
 /// Completes when the client has gone. A client that speaks before it is greeted is not watched any further.
 async fn gone(client: &TcpStream) {
-    match client.peek(&mut [0]).await {
+    match peek(client).await {
         Ok(0) | Err(_) => {}
         Ok(_) => std::future::pending().await,
     }

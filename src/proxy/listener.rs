@@ -2,6 +2,7 @@
 //! has clearly fewer sessions. The loop never ends by an error, never spins, and accepts nobody for whom there are no
 //! descriptors.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdTcpStream};
 use std::rc::Rc;
@@ -176,7 +177,7 @@ impl Acceptor {
     async fn next(&mut self) -> io::Result<(StdTcpStream, SocketAddr, Reserved<SESSION>)> {
         let Self { worker, listener, log, .. } = self;
         loop {
-            let mut ready = listener.readable().await?;
+            let mut ready = poll_fn(|cx| listener.poll_read_ready(cx)).await?;
             let descriptors = match worker.shared.descriptors.try_for_session() {
                 Some(descriptors) => descriptors,
                 None => wait_for_descriptors(&worker.shared, log).await,

@@ -32,6 +32,7 @@ mod monitor;
 mod observer;
 mod obstacle;
 mod part;
+mod peek;
 mod pipe;
 mod proxy_header;
 mod pulse;
