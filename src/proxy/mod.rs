@@ -43,6 +43,7 @@ mod route;
 mod service;
 mod session;
 mod shared;
+mod socket;
 mod status;
 mod stopwatch;
 mod threads;

@@ -5,13 +5,12 @@ use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-use socket2::SockRef;
-use tokio::io::{AsyncWrite, Interest};
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
 
-use crate::sys;
+use super::socket::{room, try_read, try_write};
 
 /// The size of a thread's read buffer: the most one read takes.
 pub const BUFFER: usize = 4 * STEP;
@@ -138,7 +137,8 @@ impl Pipe {
         loop {
             let watched = self.watched;
             if !watched && from.poll_read_ready(cx)?.is_pending() {
-                self.watched = true;
+                // A task that has used its budget up is put off without its waker being left.
+                self.watched = has_budget_remaining();
                 return Poll::Pending;
             }
             if let Some(read) = try_read(from, buffer)? {
@@ -202,47 +202,49 @@ fn defer(cx: &mut Context<'_>) {
     let _ = turn.poll(cx);
 }
 
-/// Bytes the kernel will take for this connection at once. Half of SO_SNDBUF is its own bookkeeping (socket(7)).
-fn room(to: &TcpStream) -> Option<usize> {
-    let buffer = SockRef::from(to).send_buffer_size().ok()? / 2;
-    Some(buffer.saturating_sub(sys::unacknowledged(to).ok()?))
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-/// One read; none: there is nothing to read now. A read that does not fill the buffer has emptied the socket, so that it
-/// counts as not ready until more has come (epoll(7), on edge-triggered reading), and nobody asks in vain.
-///
-/// This and `try_write` stand in for tokio's own reading and writing, which leave the waker anew in each call, and for the C
-/// library's recv and send, which are points of cancellation: together a seventh of the proxy's instructions a query in
-/// user space (`lab bench instructions`).
-fn try_read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    let mut read = None;
-    let tried = from.try_io(Interest::READABLE, || {
-        let (_, bytes) = recv(from, &mut *buffer, RecvFlags::empty())?;
-        read = Some(bytes);
-        emptied(bytes > 0 && bytes < buffer.len())
-    });
-    done(tried).map(|()| read)
-}
+    use std::cell::RefCell;
+    use std::future::poll_fn;
 
-/// One write: how much of it the kernel took. If it took less than all, it has no more room for now.
-fn try_write(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    let mut taken = 0;
-    let tried = to.try_io(Interest::WRITABLE, || {
-        taken = send(to, bytes, SendFlags::NOSIGNAL)?;
-        emptied(taken < bytes.len())
-    });
-    done(tried).map(|()| taken)
-}
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::coop::consume_budget;
 
-/// Has tokio count a socket as not ready from now on, if that is so.
-fn emptied(is_so: bool) -> io::Result<()> {
-    if is_so { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
-}
+    use super::super::relay::Relay;
+    use super::*;
 
-/// That a socket is not ready is no failure.
-fn done(tried: io::Result<()>) -> io::Result<()> {
-    match tried {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-        tried => tried,
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_was_put_off_before_it_left_its_waker_is_woken_all_the_same() {
+        let ((mut client, accepted), (dialled, mut server)) = (connected().await, connected().await);
+        let mut relay = Relay::new(accepted, dialled, Vec::new());
+        let buffer = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+        let (mut first, mut polled) = (true, 0);
+        let relayed = poll_fn(|cx| {
+            while std::mem::take(&mut first) || (polled == 0 && has_budget_remaining()) {
+                let _ = pin!(consume_budget()).poll(cx);
+            }
+            polled += 1;
+            relay.poll(cx, &buffer, &mut ())
+        });
+        let talk = async {
+            yield_now().await;
+            client.write_all(b"question").await.unwrap();
+            let mut got = [0; 8];
+            server.read_exact(&mut got).await.unwrap();
+            got
+        };
+        tokio::select! {
+            _ = relayed => unreachable!("nobody closes"),
+            got = tokio::time::timeout(std::time::Duration::from_secs(5), talk) => assert_eq!(&got.unwrap(), b"question"),
+        }
     }
 }
