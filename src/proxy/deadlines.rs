@@ -1,7 +1,8 @@
-//! The deadlines of a thread's clients on their way in. Each client has several, and hardly one is ever reached. tokio's
-//! timers would cost a connection four entries in its wheel and a system call, as each new earliest one wakes the driver, and
-//! every wait for events a timer of the kernel's. So the clock (`clock`) is another thread's: it is told of the earliest
-//! deadline only, not when that is met, and rings in vain now and then.
+//! The deadlines of a thread's clients that come straight in; those that have to wait, or begin otherwise, have tokio's
+//! timers. Each client has several, and hardly one is ever reached. tokio's would cost a connection four entries in its
+//! wheel and a system call, as each new earliest one wakes the driver, and every wait for events a timer of the kernel's. So
+//! the clock (`clock`) is another thread's: it is told of the earliest deadline only, not when that is met, and rings in
+//! vain now and then.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

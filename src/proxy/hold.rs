@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use capitana_core::packet::{NO_PRIMARY, TOO_MANY_CONNECTIONS, error_before_greeting};
@@ -102,10 +102,13 @@ impl<F: Future<Output = Outcome> + 'static> Future for Attempt<'_, F> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let Some(steps) = &mut self.steps else { return Poll::Pending };
-        let outcome = ready!(steps.as_mut().poll(cx));
-        self.steps = None;
-        Poll::Ready(outcome)
+        // Steps that panic are not left to anybody.
+        let Some(mut steps) = self.steps.take() else { return Poll::Pending };
+        let outcome = steps.as_mut().poll(cx);
+        if outcome.is_pending() {
+            self.steps = Some(steps);
+        }
+        outcome
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
 
-use super::socket::{room, try_read, try_write};
+use super::socket::{Read, room, try_read, try_write};
 
 /// The size of a thread's read buffer: the most one read takes.
 pub const BUFFER: usize = 4 * STEP;
@@ -141,12 +141,15 @@ impl Pipe {
                 self.watched = has_budget_remaining();
                 return Poll::Pending;
             }
-            if let Some(read) = try_read(from, buffer)? {
-                self.watched = false;
-                return Poll::Ready(Ok(read));
-            }
-            if watched {
-                return Poll::Pending;
+            match try_read(from, buffer)? {
+                Read::Some(read) => {
+                    self.watched = false;
+                    return Poll::Ready(Ok(read));
+                }
+                // Whoever said that there was something has taken the waker.
+                Read::Nothing => self.watched = false,
+                Read::NotAsked if watched => return Poll::Pending,
+                Read::NotAsked => {}
             }
         }
     }

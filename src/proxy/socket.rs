@@ -16,17 +16,28 @@ pub(super) fn room(to: &TcpStream) -> Option<usize> {
     Some(buffer.saturating_sub(sys::unacknowledged(to).ok()?))
 }
 
-/// One read; none: there is nothing to read now. A read that does not fill the buffer has emptied the socket, so that it
-/// counts as not ready until more has come (epoll(7), on edge-triggered reading), and nobody asks in vain.
+/// What came of a read.
+pub(super) enum Read {
+    /// So many bytes; 0 is the end.
+    Some(usize),
+    /// The kernel was asked in vain.
+    Nothing,
+    /// It was not asked, as nothing has come since it was last.
+    NotAsked,
+}
+
+/// One read. One that does not fill the buffer has emptied the socket, so that it counts as not ready until more has come
+/// (epoll(7), on edge-triggered reading), and nobody asks in vain.
 ///
-/// This and `try_write` stand in for tokio's own reading and writing, which leave the waker anew in each call, and for the C
-/// library's recv and send, which are points of cancellation: together a seventh of the proxy's instructions a query in
-/// user space (`lab bench instructions`).
-pub(super) fn try_read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    let mut read = None;
+/// This and `try_write` stand in for tokio's own reading and writing, which look for the waker that was left after each
+/// read, and for the C library's recv and send, which are points of cancellation: together a seventh of the proxy's
+/// instructions a query in user space (`lab bench instructions`).
+pub(super) fn try_read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<Read> {
+    let mut read = Read::NotAsked;
     let tried = from.try_io(Interest::READABLE, || {
+        read = Read::Nothing;
         let (_, bytes) = recv(from, &mut *buffer, RecvFlags::empty())?;
-        read = Some(bytes);
+        read = Read::Some(bytes);
         emptied(bytes > 0 && bytes < buffer.len())
     });
     done(tried).map(|()| read)
