@@ -38,6 +38,9 @@ pub(crate) struct FloorArgs {
     pub(crate) address: SocketAddr,
     /// Where it connects.
     pub(crate) upstream: SocketAddr,
+    /// One thread of tokio's in place of a bare one for each core.
+    #[arg(long)]
+    pub(crate) on_tokio: bool,
 }
 
 /// How much of what.

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<bool> {
     if let Command::Floor(floor) = cli.command {
         // It ends by a signal, as programs do that do not care.
-        return capitana_lab::bench::serve_floor(floor.address, floor.upstream).map(|()| true);
+        return capitana_lab::bench::serve_floor(floor.address, floor.upstream, floor.on_tokio)
+            .map(|()| true);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(until_signalled(cli.command))

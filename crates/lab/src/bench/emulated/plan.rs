@@ -73,6 +73,7 @@ pub(super) fn engines() -> Vec<Emulated> {
         at(2)
     );
     let floor = format!("{LAB_PROGRAM} {} {} {}", floor::NAME, at(5), at(1));
+    let on_tokio = format!("{LAB_PROGRAM} {} {} {} --on-tokio", floor::NAME, at(6), at(1));
     let mut engines = vec![
         Emulated { name: DIRECT, address: at(1), command: Vec::new(), settings: None },
         engine(CAPITANA, 2, capitana, None),
@@ -88,6 +89,7 @@ pub(super) fn engines() -> Vec<Emulated> {
         engines.push(engine("nginx", 4, line, Some((NGINX_SETTINGS, settings))));
     }
     engines.push(engine(floor::NAME, 5, floor, None));
+    engines.push(engine(floor::ON_TOKIO, 6, on_tokio, None));
     engines
 }
 

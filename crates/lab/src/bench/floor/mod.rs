@@ -2,6 +2,7 @@
 //! knows no election, no limit, no drain and no half-closed connection, and counts nothing. What a proxy costs beyond it is
 //! the proxy's doing, what it costs itself is the kernel's.
 
+mod on_tokio;
 mod pairs;
 
 use std::net::{SocketAddr, TcpListener};
@@ -20,6 +21,8 @@ use crate::lab::Lab;
 use pairs::{End, Pairs};
 
 pub(super) const NAME: &str = "floor";
+/// What the floor on tokio is called.
+pub(super) const ON_TOKIO: &str = "floor-on-tokio";
 
 /// The token of a thread's listener.
 const LISTENER: u64 = u64::MAX;
@@ -44,7 +47,10 @@ pub(super) fn engine(lab: &Lab, address: SocketAddr, upstream: SocketAddr) -> Re
 ///
 /// # Errors
 /// The address cannot be bound, or a thread ended.
-pub fn serve(address: SocketAddr, upstream: SocketAddr) -> Result<()> {
+pub fn serve(address: SocketAddr, upstream: SocketAddr, on_tokio: bool) -> Result<()> {
+    if on_tokio {
+        return on_tokio::serve(address, upstream);
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let listeners = (0..cores).map(|_| bound(address)).collect::<Result<Vec<_>>>()?;
     let relay = |listener| move || relay(&listener, upstream);
