@@ -18,7 +18,7 @@ use super::plan::{DATA, Emulated, LOADS, Load, MARK_PROGRAM, What, engines, serv
 use crate::galera::APP;
 use crate::wait::wait_until;
 
-/// The machine's own time: it runs at a fiftieth of a real one's speed.
+/// By the machine's own clock, which goes by its instructions.
 const READY: Duration = Duration::from_secs(120);
 const TABLE: &str = "CREATE TABLE app.points (PRIMARY KEY (id)) ENGINE=InnoDB \
                      AS SELECT seq AS id, REPEAT('x', 120) AS c FROM app.seq_1_to_10000";

@@ -8,11 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::super::peers;
 use super::super::server::{MARIADBD, install};
+use super::super::{capitana, peers};
 use super::plan::{CAPITANA_PROGRAM, DATA, LAB_PROGRAM, MARK_PROGRAM, engines};
 use super::said;
-use crate::daemon::program;
 
 const BUSYBOX: &str = "/bin/busybox";
 const INIT: &str = include_str!("init.sh");
@@ -35,7 +34,7 @@ pub(super) fn make(directory: &Path, lab: &Path) -> Result<PathBuf> {
     }
     add(&root, Path::new(BUSYBOX), BUSYBOX).context("`scripts/install bench` installs busybox-static")?;
     add(&root, Path::new(MARIADBD), MARIADBD)?;
-    add(&root, &program()?, CAPITANA_PROGRAM)?;
+    add(&root, &capitana::checked()?, CAPITANA_PROGRAM)?;
     add(&root, &std::env::current_exe()?, LAB_PROGRAM)?;
     add(&root, &directory.join("mark"), MARK_PROGRAM)?;
     for path in [peers::HAPROXY, peers::NGINX, peers::NGINX_STREAM] {

@@ -2,8 +2,8 @@
 //! processor's counters cannot be had. Owns the machine's start and what it counted.
 //!
 //! QEMU's emulator executes every instruction itself, so that a plugin can count them, and its clock goes by them
-//! (`-icount`): a run does not depend on what else this machine does, and two runs differ by less than a percent. It has
-//! one processor, so that what engines save by working through several events at once is not lost to emulated idleness.
+//! (`-icount`): what else this machine does makes no difference, and two runs differ by less than a percent. It has one
+//! processor: with two of them and such a clock it did not come to the end of its start.
 
 mod guest;
 mod image;
